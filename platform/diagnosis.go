@@ -1,0 +1,92 @@
+package platform
+
+import "time"
+
+// Verdict is the kind of answer a diagnosis gives.
+type Verdict string
+
+// The verdicts.
+const (
+	VerdictCause   Verdict = "cause"
+	VerdictNone    Verdict = "none"    // nothing in the evidence names a cause
+	VerdictHealthy Verdict = "healthy" // nothing is wrong
+)
+
+// Category is the closed set of causes. The catalogue with its rules is in agent/causes.
+type Category string
+
+// The categories that the engine knows so far.
+const (
+	CategoryBuildFailed   Category = "build_failed"
+	CategoryMissingEnv    Category = "missing_env"
+	CategoryImportError   Category = "import_error"
+	CategoryBadCommand    Category = "bad_command"
+	CategoryPortMismatch  Category = "port_mismatch"
+	CategoryBadHealthPath Category = "bad_health_path"
+	CategorySlowStart     Category = "slow_start"
+	CategoryOOMKilled     Category = "oom_killed"
+	CategoryDependency    Category = "dependency_down"
+	CategoryCodeError     Category = "code_error"
+	CategoryBadConfig     Category = "bad_config"
+	CategoryHealthy       Category = "healthy"
+	CategoryNone          Category = "none"
+)
+
+// Claim is one sentence that cites evidence. Quote, where given, is a substring of the first cited excerpt.
+type Claim struct {
+	Text     string       `json:"text"`
+	Quote    string       `json:"quote,omitempty"`
+	Evidence []EvidenceID `json:"evidence"`
+}
+
+// Location is a place in the project's source.
+type Location struct {
+	File string `json:"file"`
+	Line int    `json:"line,omitempty"`
+	Hunk string `json:"hunk,omitempty"` // the hunk of the diff that touches it
+}
+
+// Cause is one ranked explanation.
+type Cause struct {
+	Rank     int       `json:"rank"` // 1 is the best
+	Category Category  `json:"category"`
+	Service  string    `json:"service"`
+	Change   *Change   `json:"change,omitempty"` // nil when no change is to blame
+	Location *Location `json:"location,omitempty"`
+	Variable string    `json:"variable,omitempty"` // the environment variable, for missing_env
+	Score    float64   `json:"score"`              // 0 to 1, from evidence
+	Summary  string    `json:"summary"`            // one or two sentences for people
+	Claims   []Claim   `json:"claims"`
+}
+
+// RuledOut is a hypothesis that the evidence speaks against.
+type RuledOut struct {
+	Hypothesis string       `json:"hypothesis"`
+	Why        string       `json:"why"`
+	Evidence   []EvidenceID `json:"evidence,omitempty"`
+}
+
+// Diagnosis is the answer to "what failed, why, and what should be done".
+type Diagnosis struct {
+	ID          DiagnosisID  `json:"id"`
+	IncidentID  IncidentID   `json:"incident_id"`
+	Verdict     Verdict      `json:"verdict"`
+	Category    Category     `json:"category"`
+	Summary     string       `json:"summary"`
+	Confidence  float64      `json:"confidence"` // 0 to 1, computed from evidence coverage
+	Causes      []Cause      `json:"causes"`
+	RuledOut    []RuledOut   `json:"ruled_out"`
+	Gaps        []string     `json:"gaps"` // what could not be read; missing data is never evidence
+	Suggestions []Suggestion `json:"suggestions"`
+	Evidence    []EvidenceID `json:"evidence"` // everything that was frozen for it
+	Engine      string       `json:"engine"`
+	Took        Duration     `json:"took"`
+	At          time.Time    `json:"at"`
+}
+
+// Suggestion is an action that the diagnosis proposes, before control freezes it into a plan.
+type Suggestion struct {
+	Action   Action       `json:"action"`
+	Reason   string       `json:"reason"`
+	Evidence []EvidenceID `json:"evidence"`
+}

@@ -1,0 +1,14 @@
+package platform
+
+import "time"
+
+// Project is one stack of services, described by one blueprint and tied to one Git repository.
+type Project struct {
+	ID            ProjectID `json:"id"`
+	Name          string    `json:"name"`
+	DefaultBranch string    `json:"default_branch"`
+	CreatedAt     time.Time `json:"created_at"`
+}
+
+// DefaultBranch is the branch whose pushes go to production unless a project says otherwise.
+const DefaultBranch = "main"
