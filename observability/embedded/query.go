@@ -1,0 +1,172 @@
+package embedded
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/VictoriaMetrics/VictoriaLogs/lib/logstorage"
+
+	"github.com/fairlead/fairlead/observability"
+	"github.com/fairlead/fairlead/platform"
+)
+
+// readYourWrites is how stale a query's view may be.
+const readYourWrites = 50 * time.Millisecond
+
+// Query returns one page. It reads the near end of the range first and goes on only while the page is not full, so
+// that the newest lines of a long range cost little.
+func (l *Logs) Query(ctx context.Context, q observability.LogQuery) (observability.LogPage, error) {
+	search, err := q.Prepare(time.Now())
+	if err != nil {
+		return observability.LogPage{}, err
+	}
+	release, err := l.use()
+	if err != nil {
+		return observability.LogPage{}, err
+	}
+	defer release()
+	select {
+	case l.slots <- struct{}{}:
+		defer func() { <-l.slots }()
+	case <-ctx.Done():
+		return observability.LogPage{}, ctx.Err()
+	}
+	l.makeVisible(readYourWrites)
+	pager := observability.NewPager(&search)
+	now := time.Now()
+	for window := range windows(&search, now.Add(-l.options.Retention-48*time.Hour), now.Add(72*time.Hour)) {
+		if err := l.scan(ctx, &search, window, pager); err != nil {
+			return observability.LogPage{}, err
+		}
+		if pager.Full() {
+			break
+		}
+	}
+	return pager.Page(), nil
+}
+
+// span is a range of time in nanoseconds, both ends included.
+type span struct{ from, to int64 }
+
+// windows yields the range of s in pieces, each four times as long as the one before, nearest first. Nothing is stored
+// before oldest or after newest.
+func windows(s *observability.Search, oldest, newest time.Time) func(yield func(span) bool) {
+	from, to := oldest.UnixNano(), newest.UnixNano()
+	if s.From.After(oldest) {
+		from = min(s.From.Unix(), newest.Unix())*int64(time.Second) + int64(s.From.Nanosecond())
+	}
+	if s.To.Before(newest) {
+		to = max(s.To.Unix(), oldest.Unix()-1)*int64(time.Second) + int64(s.To.Nanosecond()) - 1
+	}
+	if after := s.After.At; !after.IsZero() {
+		if s.Backward {
+			to = min(to, after.UnixNano())
+		} else {
+			from = max(from, after.UnixNano())
+		}
+	}
+	return func(yield func(span) bool) {
+		for length := int64(time.Minute); from <= to; length *= 4 {
+			piece := span{from, min(to, from+length)}
+			if s.Backward {
+				piece = span{max(from, to-length), to}
+				to = piece.from - 1
+			} else {
+				from = piece.to + 1
+			}
+			if !yield(piece) {
+				return
+			}
+		}
+	}
+}
+
+func (l *Logs) scan(ctx context.Context, search *observability.Search, window span, pager *observability.Pager) error {
+	query, err := logstorage.ParseQueryAtTimestamp(filter(search), window.to)
+	if err != nil {
+		return fmt.Errorf("build the log query: %w", err)
+	}
+	query.AddTimeFilter(window.from, window.to)
+	var mu sync.Mutex // guards pager; blocks arrive concurrently
+	var stats logstorage.QueryStats
+	err = l.storage.RunQuery(logstorage.NewQueryContext(ctx, &stats, []logstorage.TenantID{{}}, query, false), func(_ uint, db *logstorage.DataBlock) {
+		times, ok := db.GetTimestamps(nil)
+		if !ok {
+			return
+		}
+		mu.Lock()
+		defer mu.Unlock()
+		for i, at := range times {
+			if !pager.Wants(time.Unix(0, at)) {
+				continue
+			}
+			// The library's filters narrow; ours decide, so that both stores and all filters mean the same.
+			if line := lineOf(db.Columns, i, at); search.Match(&line) {
+				pager.Add(line)
+			}
+		}
+	})
+	if ctx.Err() != nil {
+		return platform.Errorf(platform.CodeUnavailable, "The log query was ended before it was done: %s.", context.Cause(ctx)).
+			WithHint("Ask for a shorter range or fewer filters on free text.")
+	}
+	if err != nil {
+		return fmt.Errorf("run the log query: %w", err)
+	}
+	return nil
+}
+
+// filter writes the filters of s in the library's language. Every value is quoted as a Go string, which is the
+// language's own string syntax, so that no value can end its quotes.
+func filter(s *observability.Search) string {
+	var stream []string
+	for _, tag := range []struct{ name, value string }{
+		{colProject, s.Project}, {colEnvironment, s.Environment}, {colService, s.Service}, {colInstance, s.Instance}, {colSource, s.Source},
+	} {
+		if tag.value != "" {
+			stream = append(stream, tag.name+"="+quote(tag.value))
+		}
+	}
+	var parts []string
+	if len(stream) > 0 {
+		parts = append(parts, "{"+strings.Join(stream, ",")+"}")
+	}
+	exact := func(name, value string) { parts = append(parts, quote(name)+":="+quote(value)) }
+	if s.Release != 0 {
+		exact(colRelease, strconv.Itoa(s.Release))
+	}
+	if s.Deploy != "" {
+		exact(colDeploy, s.Deploy)
+	}
+	if len(s.Levels) > 0 {
+		levels := make([]string, len(s.Levels))
+		for i, level := range s.Levels {
+			levels[i] = quote(string(level))
+		}
+		parts = append(parts, colLevel+":in("+strings.Join(levels, ",")+")")
+	}
+	for _, name := range slices.Sorted(maps.Keys(s.Fields)) {
+		if s.Fields[name] != "" {
+			exact(fieldPrefix+name, s.Fields[name])
+		}
+	}
+	if s.Text != "" {
+		parts = append(parts, colMessage+":~"+quote(regexp.QuoteMeta(s.Text)))
+	}
+	if s.Regex != "" {
+		parts = append(parts, colMessage+":~"+quote(s.Regex))
+	}
+	if len(parts) == 0 {
+		return "*"
+	}
+	return strings.Join(parts, " ")
+}
+
+func quote(s string) string { return strconv.Quote(observability.EscapeInvalid(s)) }

@@ -1,0 +1,98 @@
+package embedded
+
+import (
+	"testing"
+	"time"
+
+	"github.com/VictoriaMetrics/VictoriaLogs/lib/logstorage"
+	"github.com/stretchr/testify/require"
+	"pgregory.net/rapid"
+
+	"github.com/fairlead/fairlead/observability"
+)
+
+// FuzzFilter checks that no input leaves its quotes: the query that the library parses prints as exactly one stream
+// selector with our tags, followed by as many filters as were given and no pipe.
+func FuzzFilter(f *testing.F) {
+	f.Add("shop", "api", "text", "user", "ada")
+	f.Add(`shop"} or {project="x`, "`", `" | delete _msg`, `a" or *`, "\xff\\")
+	f.Add("}", "{", "|", ":", "*")
+	f.Add("", "", `\"`, "_time", "\n")
+	f.Fuzz(func(t *testing.T, project, service, text, name, value string) {
+		q := observability.LogQuery{Project: "p" + project, Service: service, Text: text, Fields: map[string]string{"n" + name: "v" + value}}
+		search, err := q.Prepare(time.Now())
+		if err != nil {
+			return
+		}
+		query, err := logstorage.ParseQueryAtTimestamp(filter(&search), 1)
+		require.NoError(t, err, filter(&search))
+		plain := observability.LogQuery{Project: "p", Fields: map[string]string{"n": "v"}}
+		if service != "" {
+			plain.Service = "s"
+		}
+		if text != "" {
+			plain.Text = "t"
+		}
+		plainSearch, err := plain.Prepare(time.Now())
+		require.NoError(t, err)
+		want, err := logstorage.ParseQueryAtTimestamp(filter(&plainSearch), 1)
+		require.NoError(t, err)
+		require.Equal(t, shape(t, want.String()), shape(t, query.String()), "%s", query)
+	})
+}
+
+// shape returns what is outside quotes, with every word that needs no quotes reduced to w.
+func shape(t *testing.T, query string) string {
+	t.Helper()
+	var out []byte
+	word := func() {
+		if len(out) == 0 || out[len(out)-1] != 'w' {
+			out = append(out, 'w')
+		}
+	}
+	for i := 0; i < len(query); i++ {
+		switch c := query[i]; c {
+		case '"':
+			for i++; i < len(query) && query[i] != '"'; i++ {
+				if query[i] == '\\' {
+					i++
+				}
+			}
+			word()
+		case '{', '}', '|', ':', '=', ',', ' ', '(', ')', '~', '*', '!', '<', '>':
+			out = append(out, c)
+		default:
+			word()
+		}
+	}
+	return string(out)
+}
+
+func TestWindows_CoverTheRangeOnceInOrder(t *testing.T) {
+	t.Parallel()
+	now := time.Date(2030, 1, 1, 0, 0, 0, 0, time.UTC)
+	oldest, newest := now.Add(-30*24*time.Hour), now.Add(24*time.Hour)
+	rapid.Check(t, func(t *rapid.T) {
+		offset := rapid.Int64Range(int64(-40*24*time.Hour), int64(3*24*time.Hour))
+		search := observability.Search{LogQuery: observability.LogQuery{
+			From: now.Add(time.Duration(offset.Draw(t, "from"))), To: now.Add(time.Duration(offset.Draw(t, "to"))), Backward: rapid.Bool().Draw(t, "backward"),
+		}}
+		from, to := max(search.From.UnixNano(), oldest.UnixNano()), min(search.To.UnixNano()-1, newest.UnixNano())
+		covered, next := int64(0), from
+		if search.Backward {
+			next = to
+		}
+		for w := range windows(&search, oldest, newest) {
+			require.LessOrEqual(t, w.from, w.to)
+			if search.Backward {
+				require.Equal(t, next, w.to)
+				next = w.from - 1
+			} else {
+				require.Equal(t, next, w.from)
+				next = w.to + 1
+			}
+			covered += w.to - w.from + 1
+		}
+		require.Equal(t, max(0, to-from+1), covered)
+	})
+}

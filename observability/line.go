@@ -1,0 +1,124 @@
+package observability
+
+import (
+	"cmp"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+	"unicode/utf8"
+)
+
+// Limits of the fields of a line; what is beyond them is dropped and Truncated is set.
+const (
+	MaxFields     = 64
+	MaxFieldName  = 100
+	MaxFieldValue = 4 << 10
+)
+
+// Normal returns l as every store keeps it: text that is not UTF-8 escaped as \xNN, over-long text cut with Truncated
+// set, fields within their limits, times in UTC. It does not change l's own map.
+func (l Line) Normal() Line {
+	l.At = l.At.UTC()
+	if !l.EndAt.IsZero() {
+		l.EndAt = l.EndAt.UTC()
+	}
+	for _, text := range []*string{
+		&l.Project, &l.Environment, &l.Service, &l.Deploy, &l.Instance, &l.Source, &l.Stream,
+	} {
+		*text = EscapeInvalid(*text)
+	}
+	var cut bool
+	l.Message, cut = Cut(EscapeInvalid(l.Message), MaxLineBytes)
+	l.Truncated = l.Truncated || cut
+	l.Raw, cut = Cut(EscapeInvalid(l.Raw), MaxLineBytes)
+	l.Truncated = l.Truncated || cut
+	if !fieldsAreNormal(l.Fields) {
+		l.Fields, cut = normalFields(l.Fields)
+		l.Truncated = l.Truncated || cut
+	}
+	return l
+}
+
+func fieldsAreNormal(fields map[string]string) bool {
+	if len(fields) > MaxFields {
+		return false
+	}
+	for k, v := range fields {
+		if k == "" || v == "" || len(k) > MaxFieldName || len(v) > MaxFieldValue || !utf8.ValidString(k) || !utf8.ValidString(v) {
+			return false
+		}
+	}
+	return true
+}
+
+func normalFields(fields map[string]string) (kept map[string]string, cut bool) {
+	kept = make(map[string]string, min(len(fields), MaxFields))
+	for _, k := range slices.Sorted(maps.Keys(fields)) {
+		name, value := EscapeInvalid(k), EscapeInvalid(fields[k])
+		if name == "" || value == "" {
+			continue
+		}
+		if len(name) > MaxFieldName || len(kept) == MaxFields {
+			cut = true
+			continue
+		}
+		short, over := Cut(value, MaxFieldValue)
+		cut = cut || over
+		kept[name] = short
+	}
+	return kept, cut
+}
+
+// EscapeInvalid returns s with each byte that is not part of valid UTF-8 written as \xNN. Valid text is returned as it is.
+func EscapeInvalid(s string) string {
+	if utf8.ValidString(s) {
+		return s
+	}
+	const hexDigits = "0123456789abcdef"
+	var b strings.Builder
+	b.Grow(len(s) + 16)
+	for i := 0; i < len(s); {
+		r, size := utf8.DecodeRuneInString(s[i:])
+		if r == utf8.RuneError && size == 1 {
+			b.WriteString(`\x`)
+			b.WriteByte(hexDigits[s[i]>>4])
+			b.WriteByte(hexDigits[s[i]&15])
+		} else {
+			b.WriteString(s[i : i+size])
+		}
+		i += size
+	}
+	return b.String()
+}
+
+// Cut returns s cut to at most n bytes on a rune boundary, and whether it was cut.
+func Cut(s string, n int) (string, bool) {
+	if len(s) <= n {
+		return s, false
+	}
+	for n > 0 && !utf8.RuneStart(s[n]) {
+		n--
+	}
+	return s[:n], true
+}
+
+// End returns the place of the last part of l.
+func (l Line) End() (time.Time, uint64) {
+	if l.EndAt.IsZero() {
+		return l.At, l.Seq
+	}
+	return l.EndAt, l.EndSeq
+}
+
+// Compare orders lines: by time, then by where they come from, then by Seq. Every store answers in this order.
+func Compare(a, b Line) int {
+	if c := a.At.Compare(b.At); c != 0 {
+		return c
+	}
+	return cmp.Or(
+		cmp.Compare(a.Project, b.Project), cmp.Compare(a.Environment, b.Environment), cmp.Compare(a.Service, b.Service),
+		cmp.Compare(a.Instance, b.Instance), cmp.Compare(a.Deploy, b.Deploy), cmp.Compare(a.Source, b.Source),
+		cmp.Compare(a.Seq, b.Seq), cmp.Compare(a.Stream, b.Stream), cmp.Compare(a.Message, b.Message),
+	)
+}

@@ -1,0 +1,155 @@
+package parse
+
+import (
+	"strings"
+	"time"
+
+	"github.com/fairlead/fairlead/observability"
+)
+
+// Limits of a joined record. A trace that is longer becomes several records.
+const (
+	maxJoinedLines = 1000
+	// slack is read beyond MaxLineBytes, so that a secret across the cut is still seen whole when it is removed.
+	slack = 4 << 10
+)
+
+// Part is one piece of output as the engine gives it: a line, or with Partial a beginning of one.
+type Part struct {
+	At      time.Time
+	Seq     uint64
+	Text    []byte
+	Partial bool // the line goes on in the next part
+}
+
+// Joiner turns the parts of one stream of one process into lines: it puts split lines together and stack traces of
+// Python, Go, Java and Node into one record. It is not safe for concurrent use.
+type Joiner struct {
+	base   observability.Line
+	redact Redact
+	emit   func(observability.Line)
+
+	piece   record // a line whose end has not come
+	pending record // a trace that may go on
+	trace   *trace // what kind pending is
+}
+
+// record is text with the place of its first and last part.
+type record struct {
+	text           []byte
+	at, endAt      time.Time
+	seq, endSeq    uint64
+	parts, lines   int
+	open, overlong bool
+}
+
+// NewJoiner returns a joiner of one stream. base holds what all its lines share, Stream included; redact may be nil.
+// Every finished line is handed to emit.
+func NewJoiner(base observability.Line, redact Redact, emit func(observability.Line)) *Joiner {
+	return &Joiner{base: base, redact: redact, emit: emit}
+}
+
+// Add takes the next part. Its bytes are copied.
+func (j *Joiner) Add(p Part) {
+	j.piece.add(p)
+	if p.Partial {
+		return
+	}
+	line := j.piece
+	j.piece = record{text: j.piece.text[:0]}
+	j.addLine(&line)
+}
+
+func (j *Joiner) addLine(line *record) {
+	text := traceText(line.text)
+	if j.pending.open {
+		if j.trace.continues(text) && j.pending.lines < maxJoinedLines && len(j.pending.text)+len(line.text) < observability.MaxLineBytes {
+			j.pending.join(line)
+			return
+		}
+		j.flushPending()
+	}
+	if j.trace = beginTrace(text); j.trace != nil && !line.overlong {
+		j.pending.join(line)
+		return
+	}
+	j.finish(line)
+}
+
+// Pending returns when the oldest part was written that is not in an emitted line yet.
+func (j *Joiner) Pending() (since time.Time, waiting bool) {
+	switch {
+	case j.pending.open:
+		return j.pending.at, true
+	case j.piece.open:
+		return j.piece.at, true
+	}
+	return time.Time{}, false
+}
+
+// FlushTrace emits a trace that waits for more. Callers call it when the stream was silent for a while.
+func (j *Joiner) FlushTrace() { j.flushPending() }
+
+// Flush emits everything that waits, a line without its end included. Callers call it at the end of the stream.
+func (j *Joiner) Flush() {
+	if j.piece.open {
+		line := j.piece
+		j.piece = record{}
+		j.addLine(&line)
+	}
+	j.flushPending()
+}
+
+func (j *Joiner) flushPending() {
+	if !j.pending.open {
+		return
+	}
+	line := j.pending
+	j.pending = record{text: j.pending.text[:0]}
+	j.finish(&line)
+	j.trace = nil
+}
+
+func (j *Joiner) finish(r *record) {
+	base := j.base
+	base.At, base.Seq, base.Truncated = r.at, r.seq, r.overlong
+	if r.parts > 1 {
+		base.EndAt, base.EndSeq = r.endAt, r.endSeq
+	}
+	text := string(r.text)
+	if r.lines > 1 {
+		text = strings.TrimRight(text, "\n")
+	}
+	line := Text(base, text, j.redact)
+	if j.trace != nil && r.lines > 1 && (namesException(text) || plainLevel(text) == observability.LevelUnknown) {
+		line.Level = j.trace.level
+	}
+	j.emit(line)
+}
+
+func (r *record) add(p Part) {
+	if !r.open {
+		r.open, r.at, r.seq, r.lines = true, p.At, p.Seq, 1
+	}
+	r.endAt, r.endSeq = p.At, p.Seq
+	r.parts++
+	room := observability.MaxLineBytes + slack - len(r.text)
+	if len(p.Text) > room {
+		p.Text, r.overlong = p.Text[:max(0, room)], true
+	}
+	r.text = append(r.text, p.Text...)
+}
+
+// join appends a whole line to a trace.
+func (r *record) join(line *record) {
+	if !r.open {
+		r.open, r.at, r.seq = true, line.at, line.seq
+		r.text = append(r.text[:0], line.text...)
+	} else {
+		r.text = append(append(r.text, '\n'), line.text...)
+	}
+	r.endAt, r.endSeq = line.endAt, line.endSeq
+	r.parts += line.parts
+	r.lines++
+	r.overlong = r.overlong || line.overlong
+}

@@ -1,0 +1,104 @@
+package parse_test
+
+import (
+	"strings"
+	"testing"
+	"time"
+	"unicode/utf8"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/stretchr/testify/require"
+
+	"github.com/fairlead/fairlead/observability"
+	"github.com/fairlead/fairlead/observability/parse"
+)
+
+type fields = map[string]string
+
+func TestText_Formats(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		name, text, stream string
+		level              observability.Level
+		message            string
+		fields             fields
+	}{
+		{"plain", "hello", "stdout", "info", "hello", nil},
+		{"plain on stderr says nothing", "hello", "stderr", "", "hello", nil},
+		{"json", `{"level":"error","msg":"boom","user":{"id":7,"tags":["a<b"]},"ok":true,"none":null,"ts":1.50}`, "stdout", "error", "boom", fields{"user.id": "7", "user.tags": `["a<b"]`, "ok": "true", "ts": "1.50"}},
+		{"json of pino", `{"level":50,"time":1700000000000,"msg":"x"}`, "stdout", "error", "x", fields{"time": "1700000000000"}},
+		{"json of gcp", `{"severity":"WARNING","message":"slow"}`, "stdout", "warn", "slow", nil},
+		{"json without message", `{"a":1}`, "stdout", "info", `{"a":1}`, fields{"a": "1"}},
+		{"json with a stack", `{"level":"error","message":"failed","exc_info":"Traceback\n  x\nValueError: y"}`, "stdout", "error", "failed\nTraceback\n  x\nValueError: y", nil},
+		{"json with a level of its own", `{"level":7,"msg":"x"}`, "stdout", "info", "x", fields{"level": "7"}},
+		{"broken json", `{"level":"error"`, "stdout", "info", `{"level":"error"`, nil},
+		{"two json objects", `{"a":1}{"b":2}`, "stdout", "info", `{"a":1}{"b":2}`, nil},
+		{"logfmt", `ts=2024-01-01T00:00:00Z level=warn msg="low \"disk\"" free=3`, "stderr", "warn", `low "disk"`, fields{"ts": "2024-01-01T00:00:00Z", "free": "3"}},
+		{"not logfmt", `a=1 and more`, "stdout", "info", `a=1 and more`, nil},
+		{"klog", `E0102 15:04:05.123456    1234 server.go:42] cannot bind`, "stderr", "error", "cannot bind", fields{"caller": "server.go:42"}},
+		{"uvicorn", `INFO:     127.0.0.1:5 - "GET /predict?x=1 HTTP/1.1" 500 Internal Server Error`, "stdout", "info", "", fields{"method": "GET", "path": "/predict?x=1", "status": "500"}},
+		{"access log", `10.0.0.1 - - [01/Jan/2024:00:00:00 +0000] "POST /a HTTP/1.1" 503 12`, "stdout", "error", "", fields{"method": "POST", "path": "/a", "status": "503"}},
+		{"access log of success", `10.0.0.1 - - [x] "GET / HTTP/2" 200 12`, "stderr", "info", "", fields{"method": "GET", "path": "/", "status": "200"}},
+		{"python logging", `2024-01-01 00:00:00,123 - app - WARNING - low`, "stderr", "warn", "", nil},
+		{"python root logger", `CRITICAL:root:dead`, "stderr", "fatal", "", nil},
+		{"nginx", `2024/01/01 00:00:00 [error] 7#7: *1 open() failed`, "stderr", "error", "", nil},
+		{"exception alone", `KeyError: 'MODEL_PATH'`, "stderr", "error", "", nil},
+		{"a word is no level", `no error was found, info follows`, "stdout", "info", "", nil},
+		{"a path is no level", `reading /var/ERROR_DIR and /ERROR`, "stdout", "info", "", nil},
+		{"gin", `[GIN-debug] [WARNING] Running in debug mode`, "stdout", "warn", "", nil},
+		{"colours", "\x1b[32mINFO\x1b[0m ok\x1b]0;title\x07!", "stdout", "info", "INFO ok!", nil},
+		{"carriage return", "done\r", "stdout", "info", "done", nil},
+		{"empty", "", "stdout", "info", "", nil},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			got := parse.Text(observability.Line{At: time.Unix(1, 0), Stream: c.stream, Project: "shop"}, c.text, nil)
+			require.Equal(t, c.level, got.Level)
+			if c.message != "" {
+				require.Equal(t, c.message, got.Message)
+			}
+			require.Empty(t, cmp.Diff(c.fields, got.Fields))
+			require.Equal(t, "shop", got.Project)
+			if got.Message != strings.TrimSuffix(c.text, "\r") {
+				require.Equal(t, c.text, got.Raw)
+			} else {
+				require.Empty(t, got.Raw)
+			}
+		})
+	}
+}
+
+func TestText_SecretsLeaveEveryPart(t *testing.T) {
+	t.Parallel()
+	const secret = `hunter"2\x`
+	redact := func(s string) string { return strings.ReplaceAll(s, secret, "[secret]") }
+	for _, text := range []string{
+		"plain " + secret, `{"msg":"in message hunter\"2\\x"}`, `{"password":"hunter\"2\\x","msg":"x"}`, `{"password":"hunter\"2\\x"}`,
+		`a=1 key="hunter\"2\\x"`, "\x1b[1m" + secret, "hun\x1b[0mter\"2\\x", `{"hunter\"2\\x":1}`,
+	} {
+		l := parse.Text(observability.Line{}, text, redact)
+		all := l.Message + "\n" + l.Raw
+		for k, v := range l.Fields {
+			all += "\n" + k + "\n" + v
+		}
+		require.Contains(t, all, "[secret]", text)
+		for _, form := range []string{secret, `hunter\"2\\x`, "ter\"2"} {
+			require.NotContains(t, all, form, text)
+		}
+	}
+}
+
+func FuzzText(f *testing.F) {
+	for _, s := range []string{"plain", `{"level":"error","msg":"x","a":{"b":[1]}}`, `level=info msg="x y" a=b`, "E0102 15:04:05.123456    1 a.go:1] m", "\x1b[31mred\xff", `"GET / HTTP/1.1" 500`} {
+		f.Add(s)
+	}
+	f.Fuzz(func(t *testing.T, text string) {
+		l := parse.Text(observability.Line{Stream: "stderr"}, text, strings.ToUpper)
+		require.True(t, utf8.ValidString(l.Message))
+		require.True(t, utf8.ValidString(l.Raw))
+		require.LessOrEqual(t, len(l.Message), observability.MaxLineBytes)
+		require.LessOrEqual(t, len(l.Fields), observability.MaxFields)
+		require.True(t, l.Level.Valid())
+		require.NotContains(t, l.Message, "\x1b")
+	})
+}
