@@ -1,0 +1,212 @@
+// Package causes finds what broke a service from facts that were frozen before it runs, with no language model.
+//
+// It owns the catalogue of causes (one file per category), the reading of stack traces and diffs, the ranking of
+// changes by mechanism and the tests of exposure ("did the old release show it too?"). It is pure: facts in, diagnosis
+// out; no I/O, no clock, no randomness. It must not know where facts are read, and a change is never convicted
+// because it was recent: only because its diff reaches what failed, or because one release shows the fault and the
+// one before did not.
+package causes
+
+import (
+	"fmt"
+	"sort"
+
+	"github.com/fairlead/fairlead/platform"
+)
+
+// Engine names this engine in a diagnosis.
+const Engine = "rules/1"
+
+// Rule is one entry of the catalogue: it looks for causes of one category.
+type Rule struct {
+	// Category is what its causes are called.
+	Category platform.Category
+	// Find returns what the facts show. It may return nothing, and must cite evidence for every claim.
+	Find func(*Facts) Found
+}
+
+// Found is what one rule has to say.
+type Found struct {
+	Causes   []platform.Cause
+	RuledOut []platform.RuledOut
+	// Missing says what the rule would have needed to be sure.
+	Missing []string
+	// Because is set when the rule saw the fault and yet names no cause: one clause that says why.
+	Because string
+}
+
+// Catalogue returns every rule, the most specific first: of two causes with one score the earlier rule's wins.
+func Catalogue() []Rule {
+	return []Rule{
+		{platform.CategoryBuildFailed, findBuildFailed},
+		{platform.CategoryOOMKilled, findOOMKilled},
+		{platform.CategoryMissingEnv, findMissingEnv},
+		{platform.CategoryImportError, findImportError},
+		{platform.CategoryBadCommand, findBadCommand},
+		{platform.CategoryPortMismatch, findPortMismatch},
+		{platform.CategoryBadHealthPath, findBadHealthPath},
+		{platform.CategoryDependency, findDependencyDown},
+		{platform.CategoryBadConfig, findBadConfig},
+		{platform.CategoryCodeError, findCodeError},
+		{platform.CategorySlowStart, findSlowStart},
+	}
+}
+
+// minScore is the least evidence that a cause needs to be named at all.
+const minScore = 0.4
+
+// Diagnose runs the catalogue over the facts. The result carries no id, time or suggestion: the caller adds them.
+// Facts that name no cause give the verdict none, or healthy where the facts show that nothing is wrong.
+func Diagnose(facts *Facts) platform.Diagnosis {
+	own := *facts // the traces that are read belong to this call alone
+	own.parsed = map[string][]Trace{}
+	f := &own
+	d := platform.Diagnosis{IncidentID: f.Incident.ID, Engine: Engine}
+	var missing []string
+	because := "no line, exit code, probe or count in the evidence explains it"
+	for _, rule := range Catalogue() {
+		found := rule.Find(f)
+		for _, c := range found.Causes {
+			if c.Score >= minScore {
+				c.Category = rule.Category
+				d.Causes = append(d.Causes, c)
+			}
+		}
+		d.RuledOut = append(d.RuledOut, found.RuledOut...)
+		missing = append(missing, found.Missing...)
+		if found.Because != "" {
+			because = found.Because
+		}
+	}
+	d.Causes = rank(d.Causes)
+	d.RuledOut = dedupeRuledOut(d.RuledOut)
+	d.Gaps = appendNew(append([]string(nil), f.Gaps...), missing...)
+	switch {
+	case len(d.Causes) > 0:
+		top := d.Causes[0]
+		d.Verdict, d.Category, d.Summary = platform.VerdictCause, top.Category, top.Summary
+		d.Confidence = confidence(d.Causes, f)
+	default:
+		abstain(f, &d, because)
+	}
+	return d
+}
+
+// rank orders causes by score, drops those that retell a better one, and numbers the rest.
+func rank(all []platform.Cause) []platform.Cause {
+	sort.SliceStable(all, func(i, j int) bool { return all[i].Score > all[j].Score })
+	var kept []platform.Cause
+	for _, c := range all {
+		if !retells(kept, c) {
+			c.Rank = len(kept) + 1
+			c.Score = clamp(c.Score)
+			kept = append(kept, c)
+		}
+	}
+	return kept
+}
+
+// retells reports whether a better cause already explains the same words: the generic rules see what specific ones see.
+func retells(kept []platform.Cause, c platform.Cause) bool {
+	for _, k := range kept {
+		if k.Category == c.Category && k.Service == c.Service && sameChange(k.Change, c.Change) && k.Variable == c.Variable {
+			return true
+		}
+		if quoteOf(k) != "" && quoteOf(k) == quoteOf(c) {
+			return true
+		}
+		// What kept the process from running explains every later symptom of the same instance.
+		if startStopper(k.Category) && (c.Category == platform.CategoryCodeError || c.Category == platform.CategorySlowStart) &&
+			k.Score >= 0.6 {
+			return true
+		}
+	}
+	return false
+}
+
+func startStopper(c platform.Category) bool {
+	switch c {
+	case platform.CategoryBuildFailed, platform.CategoryMissingEnv, platform.CategoryImportError, platform.CategoryBadCommand,
+		platform.CategoryOOMKilled:
+		return true
+	default:
+		return false
+	}
+}
+
+func quoteOf(c platform.Cause) string {
+	for _, claim := range c.Claims {
+		if claim.Quote != "" {
+			return claim.Quote
+		}
+	}
+	return ""
+}
+
+func sameChange(a, b *platform.Change) bool {
+	if a == nil || b == nil {
+		return a == b
+	}
+	return a.Kind == b.Kind && a.ID == b.ID
+}
+
+// confidence is the best score, less for what could not be read and for a rival that is close.
+func confidence(ranked []platform.Cause, f *Facts) float64 {
+	c := ranked[0].Score
+	if len(ranked) > 1 && ranked[1].Category != ranked[0].Category {
+		if margin := ranked[0].Score - ranked[1].Score; margin < 0.15 {
+			c -= 0.15 - margin
+		}
+	}
+	c -= 0.03 * float64(min(len(f.Gaps), 5))
+	return clamp(c)
+}
+
+func clamp(v float64) float64 {
+	switch {
+	case v < 0:
+		return 0
+	case v > 0.99: // evidence is never complete
+		return 0.99
+	}
+	return float64(int(v*1000+0.5)) / 1000
+}
+
+// abstain gives the verdict of facts that name no cause.
+func abstain(f *Facts, d *platform.Diagnosis, because string) {
+	if summary, claims, ok := looksHealthy(f); ok {
+		d.Verdict, d.Category, d.Confidence = platform.VerdictHealthy, platform.CategoryHealthy, clamp(0.9-0.05*float64(len(f.Gaps)))
+		d.Summary = summary
+		d.RuledOut = append(d.RuledOut, platform.RuledOut{
+			Hypothesis: f.Incident.Service + " is failing now", Why: summary, Evidence: claims,
+		})
+		return
+	}
+	d.Verdict, d.Category = platform.VerdictNone, platform.CategoryNone
+	d.Summary = fmt.Sprintf("What broke %s is not known: %s.", lowerSubject(f), because)
+}
+
+func dedupeRuledOut(in []platform.RuledOut) []platform.RuledOut {
+	seen := map[string]bool{}
+	var out []platform.RuledOut
+	for _, r := range in {
+		if !seen[r.Hypothesis] {
+			seen[r.Hypothesis] = true
+			out = append(out, r)
+		}
+	}
+	return out
+}
+
+func appendNew(base []string, more ...string) []string {
+	for _, m := range more {
+		known := false
+		for _, b := range base {
+			known = known || b == m
+		}
+		if !known {
+			base = append(base, m)
+		}
+	}
+	return base
+}
