@@ -1,0 +1,84 @@
+package httpapi
+
+import (
+	"context"
+
+	"github.com/fairlead/fairlead/observability"
+	"github.com/fairlead/fairlead/platform"
+)
+
+// plane is what the API needs of control, grouped by noun. *control.Plane satisfies it.
+type plane interface {
+	projects
+	slots
+	deploys
+	signals
+	incidents
+	plans
+	tokens
+}
+
+type projects interface {
+	CreateProject(ctx context.Context, actor platform.Actor, req platform.CreateProjectRequest) (platform.ProjectDetail, error)
+	GetProject(ctx context.Context, actor platform.Actor, project string) (platform.ProjectDetail, error)
+	ListProjects(ctx context.Context, actor platform.Actor, page platform.Page) (platform.List[platform.Project], error)
+	DeleteProject(ctx context.Context, actor platform.Actor, req platform.DeleteProjectRequest) error
+}
+
+type slots interface {
+	slotConfig
+	GetSlot(ctx context.Context, actor platform.Actor, ref platform.SlotRef) (platform.SlotDetail, error)
+	ListSlots(ctx context.Context, actor platform.Actor, project string) ([]platform.SlotDetail, error)
+	Scale(ctx context.Context, actor platform.Actor, req platform.ScaleRequest) (platform.Slot, error)
+	Restart(ctx context.Context, actor platform.Actor, ref platform.SlotRef, reason string) (platform.Slot, error)
+	ListInstances(ctx context.Context, actor platform.Actor, ref platform.SlotRef, ended bool) ([]platform.Instance, error)
+}
+
+type slotConfig interface {
+	SetEnv(ctx context.Context, actor platform.Actor, req platform.SetEnvRequest) (platform.SetEnvResult, error)
+	GetEnv(ctx context.Context, actor platform.Actor, ref platform.SlotRef) (platform.Config, error)
+	ListReleases(ctx context.Context, actor platform.Actor, ref platform.SlotRef, page platform.Page) (platform.List[platform.Release], error)
+}
+
+type deploys interface {
+	Deploy(ctx context.Context, actor platform.Actor, req platform.DeployRequest) (platform.Deploy, error)
+	Rollback(ctx context.Context, actor platform.Actor, req platform.RollbackRequest) (platform.Deploy, error)
+	CancelDeploy(ctx context.Context, actor platform.Actor, id platform.DeployID) (platform.Deploy, error)
+	GetDeploy(ctx context.Context, actor platform.Actor, id platform.DeployID) (platform.Deploy, error)
+	ListDeploys(ctx context.Context, actor platform.Actor, f platform.DeployFilter) (platform.List[platform.Deploy], error)
+}
+
+type signals interface {
+	events
+	SearchLogs(ctx context.Context, actor platform.Actor, q observability.LogQuery) (observability.LogPage, error)
+	FollowLogs(ctx context.Context, actor platform.Actor, q observability.LogQuery, yield func(observability.Line) error) error
+	QueryMetrics(ctx context.Context, actor platform.Actor, project string, q observability.MetricQuery) ([]observability.Series, error)
+	Status(ctx context.Context, actor platform.Actor) (platform.Status, error)
+	Why(ctx context.Context, actor platform.Actor, instance platform.InstanceID) (platform.Why, error)
+}
+
+type events interface {
+	ListEvents(ctx context.Context, actor platform.Actor, f platform.EventFilter) (platform.List[platform.Event], error)
+	WatchEvents(ctx context.Context, actor platform.Actor, f platform.EventFilter, yield func(platform.Event) error) error
+	VerifyEvents(ctx context.Context, actor platform.Actor) (platform.ChainReport, error)
+}
+
+type incidents interface {
+	ListIncidents(ctx context.Context, actor platform.Actor, f platform.IncidentFilter) (platform.List[platform.Incident], error)
+	GetIncident(ctx context.Context, actor platform.Actor, id platform.IncidentID) (platform.IncidentDetail, error)
+	Diagnose(ctx context.Context, actor platform.Actor, id platform.IncidentID) (platform.Incident, error)
+}
+
+type plans interface {
+	Propose(ctx context.Context, actor platform.Actor, req platform.ProposeRequest) (platform.Plan, error)
+	Decide(ctx context.Context, actor platform.Actor, id platform.PlanID, req platform.DecideRequest) (platform.Plan, error)
+	GetPlan(ctx context.Context, actor platform.Actor, id platform.PlanID) (platform.Plan, error)
+	ListPlans(ctx context.Context, actor platform.Actor, f platform.PlanFilter) (platform.List[platform.Plan], error)
+}
+
+type tokens interface {
+	Authenticate(ctx context.Context, secret, channel string) (platform.Actor, error)
+	CreateToken(ctx context.Context, actor platform.Actor, req platform.CreateTokenRequest) (platform.CreatedToken, error)
+	RevokeToken(ctx context.Context, actor platform.Actor, id platform.TokenID) error
+	ListTokens(ctx context.Context, actor platform.Actor) ([]platform.Token, error)
+}
