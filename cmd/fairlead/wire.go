@@ -1,0 +1,277 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"sync"
+	"time"
+
+	"github.com/fairlead/fairlead/agent"
+	"github.com/fairlead/fairlead/agent/evidence"
+	"github.com/fairlead/fairlead/mcp"
+	"github.com/fairlead/fairlead/mcp/tools"
+	"github.com/fairlead/fairlead/observability"
+	"github.com/fairlead/fairlead/observability/collect"
+	"github.com/fairlead/fairlead/observability/embedded"
+	"github.com/fairlead/fairlead/platform"
+	"github.com/fairlead/fairlead/platform/build"
+	"github.com/fairlead/fairlead/platform/client"
+	"github.com/fairlead/fairlead/platform/control"
+	"github.com/fairlead/fairlead/platform/embeddedpg"
+	"github.com/fairlead/fairlead/platform/httpapi"
+	"github.com/fairlead/fairlead/platform/routing"
+	"github.com/fairlead/fairlead/platform/runtime"
+	"github.com/fairlead/fairlead/platform/runtime/docker"
+	"github.com/fairlead/fairlead/platform/secret"
+	"github.com/fairlead/fairlead/platform/source"
+	"github.com/fairlead/fairlead/platform/store"
+	"github.com/fairlead/fairlead/platform/worker"
+)
+
+// installation is one wired server. This file is the only place where the parts meet.
+type installation struct {
+	config *serverConfig
+	log    *slog.Logger
+	name   string
+
+	postgres *embeddedpg.Server // nil with a DATABASE_URL
+	store    *store.Store
+	logs     *embedded.Logs
+	metrics  *embedded.Metrics
+	hub      *observability.Hub
+	engine   *docker.Runtime
+	router   *routing.Client
+	beside   *routerProcess
+	repos    *source.Repos
+	plane    *control.Plane
+	worker   *worker.Worker
+	collect  *collect.Collector
+	detector *collect.Detector
+	routes   *collect.Routes
+	api      *httpapi.API
+}
+
+// wire opens what must be open and builds every part. What it opened is closed again when it fails.
+func wire(ctx context.Context, config *serverConfig, log *slog.Logger) (*installation, error) {
+	s := &installation{config: config, log: log}
+	for _, build := range []func(context.Context) error{s.openState, s.openStores, s.openEngine, s.buildPlane, s.buildCollectors, s.buildWorker, s.buildFaces} {
+		if err := build(ctx); err != nil {
+			s.close()
+			return nil, err
+		}
+	}
+	return s, nil
+}
+
+func (s *installation) openState(ctx context.Context) error {
+	var err error
+	if s.name, err = s.config.state.installation(); err != nil {
+		return err
+	}
+	url := s.config.databaseURL
+	if url == "" {
+		s.postgres, err = embeddedpg.Open(ctx, embeddedpg.Options{Dir: s.config.state.path("postgres"), Log: s.log, Fallback: s.containerPostgres})
+		if err != nil {
+			return err
+		}
+		url = s.postgres.URL()
+	}
+	s.store, err = store.Open(ctx, store.Options{URL: url, Log: s.log})
+	return err
+}
+
+func (s *installation) openStores(context.Context) error {
+	var err error
+	if s.logs, err = embedded.OpenLogs(s.config.state.path("logs"), embedded.LogOptions{}); err != nil {
+		return err
+	}
+	if s.metrics, err = embedded.OpenMetrics(s.config.state.path("metrics"), embedded.MetricOptions{Log: s.log}); err != nil {
+		return err
+	}
+	s.hub = observability.NewHub()
+	return nil
+}
+
+func (s *installation) openEngine(ctx context.Context) error {
+	var err error
+	if s.engine, err = docker.Open(ctx, docker.Options{Installation: s.name}); err != nil {
+		return err
+	}
+	s.router, s.beside = s.config.routerParts(s.log)
+	s.beside.started = func(ctx context.Context) {
+		s.recordStart(ctx, platform.EventRouterStarted, "A router started on "+s.config.router+".")
+	}
+	s.repos, err = source.Open(s.config.state.path("repos"))
+	return err
+}
+
+func (s *installation) buildPlane(ctx context.Context) error {
+	sealer, err := secret.Open(s.config.state.path("key"))
+	if err != nil {
+		return err
+	}
+	s.plane = control.New(control.Options{
+		Store: s.store, Sealer: sealer, Logs: s.logs, Live: s.hub, Metrics: s.metrics,
+		BaseDomain: s.config.baseDomain, RouterURL: "http://" + s.config.router, APIURL: "http://" + s.config.api,
+		Host: func(ctx context.Context) (control.Host, error) {
+			h, err := s.engine.Host(ctx)
+			return control.Host{CPUs: h.CPUs, MemoryBytes: h.MemoryBytes, GPUs: h.GPUs}, err
+		},
+		Parts: s.parts, Version: version, PlanTTL: s.config.planTTL, Log: s.log,
+	})
+	return s.plane.EnsureAdminToken(ctx, s.config.state.path("admin-token"))
+}
+
+func (s *installation) buildCollectors(context.Context) error {
+	var err error
+	s.collect, err = collect.New(collect.Options{
+		Engine: s.engine, Logs: s.logs, Metrics: s.metrics, Hub: s.hub, CursorDir: s.config.state.path("cursors"),
+		Match: map[string]string{runtime.LabelInstallation: s.name}, Redactor: s.redactor, Log: s.log,
+	})
+	s.detector = collect.NewDetector(s.plane, s.log)
+	s.routes = &collect.Routes{Router: s.router, Slots: s.plane, Metrics: s.metrics, Detector: s.detector, Log: s.log}
+	return err
+}
+
+// redactor removes a project's secret values, as they are when a container begins to be followed or evidence is
+// gathered. It is nil while they cannot be read, and what was to be redacted waits: nothing is written down without it.
+func (s *installation) redactor(project string) func(string) string {
+	ctx, cancel := context.WithTimeout(context.Background(), 3*time.Second)
+	defer cancel()
+	values, err := s.plane.Redactions(ctx, project)
+	switch {
+	case platform.CodeOf(err) == platform.CodeNotFound: // the project was deleted, and its secrets with it
+		return secret.Redact
+	case err != nil:
+		s.log.Warn("the secrets of a project cannot be read for redaction; its output waits", "project", project, "error", err)
+		return nil
+	}
+	return secret.NewValueRedactor(values).Redact
+}
+
+func (s *installation) buildWorker(context.Context) error {
+	builder, err := build.New(build.Options{})
+	if err != nil {
+		return err
+	}
+	facts := &facts{store: s.store, repos: s.repos, slots: func(ctx context.Context, project string) ([]platform.SlotDetail, error) {
+		return s.plane.ListSlots(ctx, platform.SystemActor("diagnosis"), project)
+	}}
+	investigator := agent.New(agent.Options{
+		Sources:  evidence.Sources{Releases: facts, Runtime: facts, Commits: facts, Events: facts, Logs: s.logs, Metrics: s.metrics},
+		Evidence: evidence.Options{Redactor: s.redactor},
+	})
+	s.worker = worker.New(worker.Options{
+		Plane: s.plane, Store: s.store, Installation: s.name,
+		Runtime: s.engine, Router: s.router, RouterURL: "http://" + s.config.router,
+		Source: checkouts{s.repos}, Builder: images{builder}, Logs: buildLogs{s.hub, s.logs}, Metrics: s.metrics,
+		Findings: s.detector, Investigator: investigation{investigator}, Revert: s.revert,
+		Drained: s.collect.Drained, Forget: s.repos.Remove, Log: s.log,
+	})
+	facts.probes = s.worker.Probes
+	return nil
+}
+
+func (s *installation) buildFaces(context.Context) error {
+	mcpOptions := mcp.Options{
+		Version: version, Log: s.log,
+		Client: func(token string) tools.API {
+			return client.New(client.Options{BaseURL: "http://" + s.config.api, Token: token, Channel: "mcp", HTTP: &http.Client{Transport: s.api.Transport()}})
+		},
+		Authenticate: func(ctx context.Context, token string) (platform.Actor, error) {
+			return s.plane.Authenticate(ctx, token, "mcp")
+		},
+	}
+	s.api = httpapi.New(httpapi.Options{
+		Plane: s.plane, Responses: s.plane, Logger: s.log, Version: version, Ready: s.parts, Hosts: s.config.hosts,
+		Mounts: map[string]http.Handler{"/mcp": mcp.Handler(mcpOptions), "/git/": s.gitHandler()},
+	})
+	return nil
+}
+
+// part is something that works until its context ends.
+type part struct {
+	name string
+	run  func(context.Context) error
+}
+
+// run starts everything and returns when ctx ends or a part fails; then the others are stopped, faces first.
+func (s *installation) run(ctx context.Context, listener net.Listener) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	if err := s.beside.ensure(ctx); err != nil {
+		s.log.Error("no router: traffic waits until one can be started", "error", err)
+	}
+	s.recordStart(ctx, platform.EventServerStarted, "Fairlead "+version+" started on "+s.config.api+".")
+	parts := []part{
+		{"api", func(ctx context.Context) error { return s.api.Serve(ctx, listener) }},
+		{"worker", s.worker.Run},
+		{"collector", s.collect.Run},
+		{"routes", s.routes.Run},
+		{"router", s.beside.keep},
+		{"source", s.repos.Run},
+	}
+	if s.postgres != nil {
+		parts = append(parts, part{"postgres", s.postgres.Watch})
+	}
+	ended := make(chan error, len(parts))
+	var wait sync.WaitGroup
+	for _, p := range parts {
+		wait.Go(func() {
+			err := p.run(ctx)
+			if err != nil && ctx.Err() == nil {
+				s.log.Error("a part of the server ended", "part", p.name, "error", err)
+			}
+			ended <- err
+			cancel()
+		})
+	}
+	wait.Wait()
+	close(ended)
+	var all error
+	for err := range ended {
+		if err != nil && !errors.Is(err, context.Canceled) {
+			all = errors.Join(all, err)
+		}
+	}
+	return all
+}
+
+// recordStart notes the start of a process in the timeline; a database that is away now does not stop it.
+func (s *installation) recordStart(ctx context.Context, kind platform.EventKind, summary string) {
+	if err := s.plane.RecordStart(ctx, kind, summary); err != nil && ctx.Err() == nil {
+		s.log.Warn("a start could not be recorded", "kind", kind, "error", err)
+	}
+}
+
+// close lets go of everything that is open. The router and Postgres go on: they outlive the server.
+func (s *installation) close() {
+	if s.store != nil {
+		s.store.Close()
+	}
+	if s.logs != nil {
+		if err := s.logs.Close(); err != nil {
+			s.log.Error("close the log store", "error", err)
+		}
+	}
+	if s.metrics != nil {
+		if err := s.metrics.Close(); err != nil {
+			s.log.Error("close the metric store", "error", err)
+		}
+	}
+	if s.engine != nil {
+		s.engine.Close()
+	}
+}
+
+func stopPrivatePostgres(ctx context.Context, state stateFolder) (bool, error) {
+	stopped, err := embeddedpg.Stop(ctx, state.path("postgres"))
+	if err != nil {
+		return stopped, fmt.Errorf("stop the private Postgres: %w", err)
+	}
+	return stopped, nil
+}
