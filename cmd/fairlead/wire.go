@@ -52,6 +52,7 @@ type installation struct {
 	collect  *collect.Collector
 	detector *collect.Detector
 	routes   *collect.Routes
+	alerts   *collect.Alerts
 	api      *httpapi.API
 }
 
@@ -134,6 +135,7 @@ func (s *installation) buildCollectors(context.Context) error {
 	})
 	s.detector = collect.NewDetector(s.plane, s.log)
 	s.routes = &collect.Routes{Router: s.router, Slots: s.plane, Metrics: s.metrics, Detector: s.detector, Log: s.log}
+	s.alerts = &collect.Alerts{Slots: s.plane, Logs: s.logs, Metrics: s.metrics, Reporter: s.plane, Log: s.log}
 	return err
 }
 
@@ -212,6 +214,7 @@ func (s *installation) run(ctx context.Context, listener net.Listener) error {
 		{"worker", s.worker.Run},
 		{"collector", s.collect.Run},
 		{"routes", s.routes.Run},
+		{"alerts", s.alerts.Run},
 		{"router", s.beside.keep},
 		{"source", s.repos.Run},
 	}
