@@ -23,6 +23,7 @@ const (
 	colStream      = "stream"
 	colLevel       = "level"
 	colRaw         = "raw"
+	colShape       = "shape" // in place of raw
 	colSeq         = "seq"
 	colCut         = "cut"
 	colEndAt       = "end_at"
@@ -33,8 +34,15 @@ const (
 // streamFields are indexed; lines that share them lie together on disk.
 var streamFields = []string{colProject, colEnvironment, colService, colInstance, colSource}
 
-// appendFields appends the columns of a normal line to dst. Empty columns are left out: the library takes them for absent.
-func appendFields(dst []logstorage.Field, l *observability.Line) []logstorage.Field {
+// row is one line's columns; it keeps its memory from line to line.
+type row struct {
+	fields []logstorage.Field
+	cuts   []cut
+}
+
+// fill sets the columns of a normal line. Empty columns are left out: the library takes them for absent.
+func (r *row) fill(l *observability.Line) {
+	dst := r.fields[:0]
 	add := func(name, value string) {
 		if value != "" {
 			dst = append(dst, logstorage.Field{Name: name, Value: value})
@@ -61,20 +69,33 @@ func appendFields(dst []logstorage.Field, l *observability.Line) []logstorage.Fi
 		add(colEndSeq, strconv.FormatUint(l.EndSeq, 10))
 	}
 	add(colMessage, l.Message)
-	add(colRaw, l.Raw)
+	shape, cuts, shaped := shapeOf(l, r.cuts)
+	if r.cuts = cuts; shaped {
+		add(colShape, shape)
+	} else {
+		add(colRaw, l.Raw)
+	}
 	for name, value := range l.Fields {
 		add(fieldPrefix+name, value)
 	}
-	return dst
+	r.fields = dst
 }
 
 // lineOf reads row i of a block. The block's strings live no longer than the callback, so every value is cloned.
 func lineOf(columns []logstorage.BlockColumn, i int, at int64) observability.Line {
 	l := observability.Line{At: time.Unix(0, at).UTC()}
+	shape := ""
 	for c := range columns {
-		if columns[c].Values[i] != "" {
-			setColumn(&l, columns[c].Name, columns[c].Values[i])
+		switch value := columns[c].Values[i]; {
+		case value == "":
+		case columns[c].Name == colShape:
+			shape = value
+		default:
+			setColumn(&l, columns[c].Name, value)
 		}
+	}
+	if shape != "" {
+		l.Raw = textOf(shape, l.Message, l.Fields)
 	}
 	return l
 }
