@@ -95,3 +95,9 @@ func likelihood(before, after int, exposedBefore, exposedAfter float64) float64 
 	}
 	return max(0, g) // rounding may leave a hair below zero
 }
+
+// Arithmetic says in words how Compare works, for those who read its numbers.
+const Arithmetic = "rate = lines / exposure; ratio = ((after + 0.5) / exposure after) / ((before + 0.5) / exposure before); " +
+	"likelihood = 2 * sum of n * ln(n / expected), where expected follows from one rate that both windows share; " +
+	"significant from 6.635 on, which chance exceeds once in a hundred times; " +
+	"new: no line before; gone: no line after; surged: ratio of 3 or more, and significant; same: the rest."
