@@ -109,7 +109,7 @@ func TestSecret_IsNowhereToBeFound(t *testing.T) {
 	require.Contains(t, show("logs"), "[redacted]")
 	for _, path := range []string{
 		"/v1/status", "/v1/events?project=" + project, "/v1/incidents/" + string(incident.ID), "/v1/deploys/" + string(d.ID),
-		"/v1/deploys/" + string(d.ID) + "/build-log?limit=1000", "/v1/projects/" + project, "/v1/projects/" + project + "/logs?limit=1000",
+		"/v1/deploys/" + string(d.ID) + "/build-log?limit=1000", "/v1/projects/" + project, "/v1/logs?limit=1000&project=" + project, "/v1/logs/export?project=" + project, "/v1/logs/patterns?project=" + project,
 	} {
 		status, _, body := r.call(t, r.admin, http.MethodGet, path, nil)
 		require.Equal(t, http.StatusOK, status, path)
