@@ -75,7 +75,7 @@ fmt: $(LINT) ## format the code
 
 .PHONY: golden
 golden: ## write the golden files anew
-	$(GO) test ./platform/blueprint ./platform/httpapi ./prompts ./mcp/... ./cmd/fairlead/cli -update
+	$(GO) test ./platform/blueprint ./platform/httpapi ./prompts ./mcp ./cmd/fairlead/cli -update
 
 .PHONY: bench
 bench: build needs-test ## deploy overhead: image built to traffic shifted, less the engine's and the application's own time

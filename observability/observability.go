@@ -29,6 +29,11 @@ var Levels = []Level{LevelDebug, LevelInfo, LevelWarn, LevelError, LevelFatal}
 // Valid reports whether l is one of the levels above.
 func (l Level) Valid() bool { return l == LevelUnknown || slices.Contains(Levels, l) }
 
+// AtLeast returns the levels that are as grave as l or graver.
+func AtLeast(l Level) []Level {
+	return slices.Clone(Levels[max(0, slices.Index(Levels, l)):])
+}
+
 // Kinds of source, in Line.Source.
 const (
 	SourceRuntime   = "runtime"    // an instance's output
@@ -70,8 +75,9 @@ type LogQuery struct {
 	Instance    string
 	Source      string
 	Levels      []Level
-	Text        string // substring, case-sensitive
-	Regex       string
+	Text        string // substring
+	Regex       string // RE2
+	IgnoreCase  bool   // of Text or Regex
 	Fields      map[string]string
 	From, To    time.Time // From inclusive, To exclusive; zero To means now
 	Backward    bool      // newest first; the default reads forward
@@ -83,6 +89,8 @@ type LogQuery struct {
 const (
 	DefaultLogLimit = 100
 	MaxLogLimit     = 10000
+	// MaxLogRange is the longest range that people and programs may name; what has no beginning is read from its end.
+	MaxLogRange = 32 * 24 * time.Hour
 	// MaxLineBytes is where an over-long line is cut.
 	MaxLineBytes = 64 << 10
 )

@@ -21,9 +21,10 @@ const (
 	DefaultBaseDomain = "localhost"
 )
 
-// logs reads stored lines.
+// logs reads and counts stored lines.
 type logs interface {
 	Query(ctx context.Context, q observability.LogQuery) (observability.LogPage, error)
+	Count(ctx context.Context, q observability.LogQuery, step time.Duration) ([]observability.LogCount, error)
 }
 
 // metrics evaluates PromQL.
