@@ -116,7 +116,7 @@ func (f *Forwarder) Count() Count {
 	return Count{Waiting: len(f.waiting), Written: f.written.Load(), Refused: f.refused.Load(), Dropped: f.dropped.Load()}
 }
 
-// Samples returns the count as samples of Fairlead itself.
+// Sample returns the count as samples of Fairlead itself.
 func (f *Forwarder) Sample(_ context.Context, now time.Time) ([]observability.Sample, error) {
 	count := f.Count()
 	of := func(result string, n int64) observability.Sample {
