@@ -192,7 +192,7 @@ func (w *Worker) prepare(ctx context.Context, p plan) error {
 	}
 	volume := VolumeName(p.row.Project, p.row.Environment, p.spec.Disk.Name)
 	labels := maps.Clone(shared)
-	labels[runtime.LabelService] = p.row.Service
+	labels[runtime.LabelService], labels[runtime.LabelDisk] = p.row.Service, p.spec.Disk.Name
 	if err := w.o.Runtime.EnsureVolume(ctx, volume, labels); err != nil {
 		return fmt.Errorf("make volume %s: %w", volume, err)
 	}
