@@ -27,7 +27,7 @@ var floors = map[string]int{
 	"platform/router": 2, "platform/router/loadtest": 2, "observability/embedded": 2, "observability/embedded/quiet": 0,
 	"observability/prometheus": 2, "observability/exposition": 2, "observability/scrape": 2,
 
-	"platform/control": 3, "observability/collect": 3, "agent/evidence": 3,
+	"platform/control": 3, "observability/collect": 3, "observability/collect/host": 2, "observability/collect/gpu": 2, "agent/evidence": 3,
 
 	// worker stands one floor above control: every effect it has is recorded through the one door.
 	"platform/worker": 4, "platform/httpapi": 4, "platform/client": 4, "agent": 4, "mcp/toolkit": 4,
