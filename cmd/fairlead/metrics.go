@@ -135,13 +135,20 @@ func (s *installation) sampler() *collect.Sampler {
 		"process":  {Every: 15 * time.Second, Take: process.Sample},
 		"gpus":     {Every: 15 * time.Second, Take: gpu.New(gpu.Options{Owner: s.gpuOwner}).Sample},
 		"figures":  {Every: 30 * time.Second, Take: collect.Figures(s.store.Figures)},
-		"disks":    {Every: 5 * time.Minute, Take: collect.Disks(s.engine)},
-		"forecast": {Every: 5 * time.Minute, Take: collect.FillForecast(s.metrics, detect.DefaultFill)},
+		"disks":    {Every: 30 * time.Second, Take: collect.Held(collect.Disks(s.engine), 5*time.Minute)},
+		"forecast": {Every: 30 * time.Second, Take: collect.Held(collect.FillForecast(s.metrics, detect.DefaultFill), 5*time.Minute)},
 	}
 	if s.metrics.forwarder != nil {
 		sources["remote write"] = collect.Timed{Every: 15 * time.Second, Take: s.metrics.forwarder.Sample}
 	}
 	return &collect.Sampler{Metrics: s.metrics, Sources: sources, Log: s.log}
+}
+
+// scraper reads what applications expose themselves.
+func (s *installation) scraper() *collect.Scraper {
+	return &collect.Scraper{
+		Engine: s.engine, Metrics: s.metrics, Match: map[string]string{runtime.LabelInstallation: s.name}, Log: s.log,
+	}
 }
 
 // folders are those whose file systems are measured: the state folder, and the engine's where it is on this host.

@@ -213,6 +213,7 @@ func (s *installation) run(ctx context.Context, listener net.Listener) error {
 		{"collector", s.collect.Run},
 		{"routes", s.routes.Run},
 		{"sampler", s.sampler().Run},
+		{"scraper", s.scraper().Run},
 		{"metrics", s.metrics.run},
 		{"router", s.beside.keep},
 		{"source", s.repos.Run},

@@ -50,9 +50,12 @@ const (
 
 // fills are the things that fill up: what is used, what it may hold, and the metric that tells when it is full.
 var fills = []struct{ used, capacity, full string }{
-	{observability.MetricDiskUsed, observability.MetricDiskCapacity, observability.MetricDiskFull},
-	{observability.MetricFSSize + " - " + observability.MetricFSFree, observability.MetricFSSize, observability.MetricFSFull},
+	{latelyOf(observability.MetricDiskUsed), latelyOf(observability.MetricDiskCapacity), observability.MetricDiskFull},
+	{latelyOf(observability.MetricFSSize) + " - " + latelyOf(observability.MetricFSFree), latelyOf(observability.MetricFSSize), observability.MetricFSFull},
 }
+
+// latelyOf is the newest value within one step: whatever store answers, and however far it looks back by itself.
+func latelyOf(metric string) string { return "last_over_time(" + metric + "[6m])" }
 
 // FillForecast says when disks and file systems are full, from what the store holds of the last hours. One that is not
 // filling has no value; a value told before ends.

@@ -31,6 +31,33 @@ type Timed struct {
 	Take  Source
 }
 
+// Held asks source only so often and says again what it gave in between, so that what is costly to measure has a value
+// at every moment. Ends of series are said once.
+func Held(source Source, every time.Duration) Source {
+	var (
+		last  []observability.Sample
+		asked time.Time
+	)
+	return func(ctx context.Context, now time.Time) ([]observability.Sample, error) {
+		if !asked.IsZero() && now.Sub(asked) < every {
+			again := make([]observability.Sample, 0, len(last))
+			for _, s := range last {
+				if !observability.IsStale(s.Value) {
+					s.At = now
+					again = append(again, s)
+				}
+			}
+			return again, nil
+		}
+		found, err := source(ctx, now)
+		if err != nil {
+			return nil, err
+		}
+		last, asked = found, now
+		return found, nil
+	}
+}
+
 // sourceLimit is the longest that one look at a source may take.
 const sourceLimit = time.Minute
 

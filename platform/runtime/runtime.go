@@ -85,7 +85,8 @@ const (
 	LabelOrdinal      = "fairlead.ordinal"
 	LabelRole         = "fairlead.role" // one of the Role constants
 	LabelDisk         = "fairlead.disk" // of a volume: the name of the disk
-	// LabelMetrics says where an instance exposes its own metrics: a platform.MetricsSpec as JSON.
+	// LabelMetrics says where an instance exposes its own metrics: a platform.MetricsSpec as JSON, with the port 0 where
+	// it is the one of Container.Address.
 	LabelMetrics = "fairlead.metrics"
 )
 
