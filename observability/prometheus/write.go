@@ -137,7 +137,7 @@ func (m *Metrics) attempt(ctx context.Context, body []byte) (verdict, time.Durat
 	if response.StatusCode/100 == 2 {
 		return taken, 0, nil
 	}
-	if v, known := judge(said); known {
+	if v, known := judge(response.StatusCode, said); known {
 		return v, 0, nil
 	}
 	refusal := fmt.Errorf("%s answered %s: %s", m.write.base.Host, statusWords(response.StatusCode), platform.Truncate(said, 200))
@@ -148,9 +148,14 @@ func (m *Metrics) attempt(ctx context.Context, body []byte) (verdict, time.Durat
 		WithHint("Check FAIRLEAD_REMOTE_WRITE_URL and its credentials; Prometheus takes remote write with --web.enable-remote-write-receiver.")
 }
 
-// judge reads a refusal of samples. Servers do not agree on the status: Prometheus before 2.43 answers 500 for a sample
-// that is too old.
-func judge(said string) (verdict, bool) {
+// judge reads a refusal of samples. Servers do not agree on the status: Prometheus 2.42 answers 500 for a sample that is
+// too old. What a proxy says about a server that is away is no refusal.
+func judge(status int, said string) (verdict, bool) {
+	switch status {
+	case http.StatusBadRequest, http.StatusConflict, http.StatusUnprocessableEntity, http.StatusInternalServerError:
+	default:
+		return waiting, false
+	}
 	said = strings.ToLower(said)
 	switch {
 	case strings.Contains(said, "duplicate sample"):

@@ -2,10 +2,12 @@ package control
 
 import (
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
 	"github.com/fairlead/fairlead/observability"
+	"github.com/fairlead/fairlead/observability/exposition"
 	"github.com/fairlead/fairlead/platform"
 )
 
@@ -40,6 +42,24 @@ func TestCurrentSamples_AreOfTheActorsProjectsOnly(t *testing.T) {
 	code(t, platform.CodeNotFound, err)
 	_, err = b.CurrentSamples(ctx, platform.Actor{}, "", observability.SampleFilter{})
 	code(t, platform.CodeUnauthenticated, err)
+}
+
+func TestGetSlot_SaysHowFullItsDiskIs(t *testing.T) {
+	t.Parallel()
+	newest := exposition.NewLatest()
+	b := shop(t, func(o *Options) { o.Current = newest })
+	require.Nil(t, b.slot().Disk)
+	at := time.Now()
+	for service, used := range map[string]float64{"api": 3 << 30, "features": 9 << 30} {
+		labels := map[string]string{"project": "shop", "environment": "production", "service": service, "disk": "models"}
+		require.NoError(t, newest.Append(t.Context(), []observability.Sample{
+			{Name: observability.MetricDiskUsed, Labels: labels, At: at, Value: used},
+			{Name: observability.MetricDiskCapacity, Labels: labels, At: at, Value: 20 << 30},
+			{Name: observability.MetricDiskFull, Labels: labels, At: at, Value: 41 * 3600},
+		}))
+	}
+	left := platform.Duration(41 * time.Hour)
+	require.Equal(t, &platform.DiskUse{Name: "models", UsedBytes: 3 << 30, CapacityBytes: 20 << 30, FullIn: &left}, b.slot().Disk)
 }
 
 func TestAuthorizeProfiling_IsForAdminsOfEveryProject(t *testing.T) {
