@@ -66,10 +66,11 @@ func TestMetrics_OfARunningInstallation(t *testing.T) {
 	require.Eventually(t, func() bool { return scrape(r.admin, "?applications=true&project="+project)["app_ready"] == 1 }, patience, 500*time.Millisecond,
 		"the application's own metrics are read, and it cannot pass for another project")
 
-	code, out, errOut := r.fairlead(t, g.dir, r.admin, "token", "create", "scraper", "--role", "viewer", "--kind", "automation", "--project", project, "--json")
-	require.Zero(t, code, errOut)
-	_, rest, _ := strings.Cut(out, `"secret": "`)
-	viewer, _, _ := strings.Cut(rest, `"`)
+	token, err := r.client.CreateToken(t.Context(), platform.CreateTokenRequest{
+		Name: "scraper", Kind: platform.ActorAutomation, Role: platform.RoleViewer, Projects: []string{project},
+	})
+	require.NoError(t, err)
+	viewer := token.Secret
 	own := scrape(viewer, "")
 	require.Equal(t, 1, own[observability.MetricReplicas])
 	for _, name := range []string{observability.MetricHostCPU, observability.MetricQueueJobs, "process_resident_memory_bytes"} {

@@ -8,6 +8,7 @@ import (
 
 	"github.com/fairlead/fairlead/observability"
 	"github.com/fairlead/fairlead/platform"
+	"github.com/fairlead/fairlead/platform/jobs"
 )
 
 // Figures samples what the database records: the queue, instances, deploys, builds, incidents. read is asked for it;
@@ -46,19 +47,22 @@ func (f *figureTaker) add(name string, value float64, labels map[string]string) 
 	f.out = append(f.out, observability.Sample{Name: name, Labels: labels, At: f.now, Value: value})
 }
 
-// jobStates are told for each kind of job that was seen, so that a queue that was worked off reads zero.
+// jobStates are told for each kind of job, so that a queue that was worked off reads zero.
 var jobStates = []string{"available", "running", "scheduled", "retryable"}
 
 func (f *figureTaker) queue(found []platform.QueueFigure) {
-	jobs, oldest := map[string]map[string]int{}, map[string]time.Duration{}
+	waiting, oldest := map[string]map[string]int{}, map[string]time.Duration{}
+	for _, kind := range jobs.Kinds() {
+		waiting[kind] = map[string]int{}
+	}
 	for _, q := range found {
-		if jobs[q.Kind] == nil {
-			jobs[q.Kind] = map[string]int{}
+		if waiting[q.Kind] == nil {
+			waiting[q.Kind] = map[string]int{}
 		}
-		jobs[q.Kind][q.State] = q.Jobs
+		waiting[q.Kind][q.State] = q.Jobs
 		oldest[q.Kind] = max(oldest[q.Kind], q.Oldest)
 	}
-	for kind, byState := range jobs {
+	for kind, byState := range waiting {
 		for _, state := range jobStates {
 			f.add(observability.MetricQueueJobs, float64(byState[state]), map[string]string{"kind": kind, "state": state})
 		}

@@ -53,6 +53,7 @@ func TestFigures_OfASlotAndTheQueue(t *testing.T) {
 	for series, want := range map[string]float64{
 		`{__name__="fairlead_queue_jobs", kind="advance_deploy", state="available"}`:                          3,
 		`{__name__="fairlead_queue_jobs", kind="advance_deploy", state="retryable"}`:                          0,
+		`{__name__="fairlead_queue_jobs", kind="execute_plan", state="available"}`:                            0,
 		`{__name__="fairlead_queue_oldest_seconds", kind="advance_deploy"}`:                                   90,
 		`{__name__="fairlead_slot_replicas", ` + slot + `project="shop", service="api"}`:                      2,
 		`{__name__="fairlead_slot_instances", ` + slot + `project="shop", service="api", state="ready"}`:      2,
