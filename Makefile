@@ -34,7 +34,7 @@ images: needs ## the example's base image, pulled, or made from packages where n
 
 .PHONY: needs-test
 needs-test:
-	@deploy/needs.sh docker postgres-binaries git gcc
+	@deploy/needs.sh docker postgres-binaries git gcc prometheus
 	@deploy/images/ensure.sh python:3.11-slim
 
 .PHONY: demo

@@ -176,7 +176,8 @@ func (q MetricQuery) Only() map[string]string {
 
 // Metrics is a store of samples.
 type Metrics interface {
-	// Append stores samples; of two with the same series and time the first wins. Out-of-order samples older than an hour are refused.
+	// Append stores samples; of two with the same series and time the first wins. Out-of-order samples older than an hour
+	// are refused. A sample with the value StaleMarker ends its series.
 	Append(ctx context.Context, samples []Sample) error
 	// Query evaluates PromQL. A bad expression is a platform invalid error.
 	Query(ctx context.Context, q MetricQuery) ([]Series, error)

@@ -67,6 +67,12 @@ func (s *installation) parts(ctx context.Context) []platform.PartStatus {
 			return host.Engine, err
 		}},
 		{"router", func(ctx context.Context) (string, error) { return "http://" + s.config.router, s.router.Ping(ctx) }},
+		{"logs", func(ctx context.Context) (string, error) {
+			_, err := s.logs.Query(ctx, observability.LogQuery{Source: observability.SourceSystem, From: time.Now().Add(-time.Minute), Limit: 1})
+			return "answers", err
+		}},
+		{"metrics", s.metrics.ping},
+		{"state", s.room},
 	}
 	statuses := make([]platform.PartStatus, 0, len(checks))
 	for _, check := range checks {

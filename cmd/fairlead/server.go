@@ -16,6 +16,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/fairlead/fairlead/observability/prometheus"
 	"github.com/fairlead/fairlead/platform"
 	"github.com/fairlead/fairlead/platform/routing"
 )
@@ -28,7 +29,8 @@ type serverConfig struct {
 	baseDomain  string
 	databaseURL string
 	planTTL     time.Duration
-	hosts       []string // names besides localhost by which the API may be asked for
+	metrics     prometheus.Options // of a metric server besides ours
+	hosts       []string           // names besides localhost by which the API may be asked for
 }
 
 const (
@@ -94,6 +96,9 @@ func (c *serverConfig) fromEnvironment() error {
 		}
 	}
 	c.databaseURL = os.Getenv("DATABASE_URL")
+	if c.metrics, err = metricSettings(os.Getenv); err != nil {
+		return err
+	}
 	if text := os.Getenv("FAIRLEAD_PLAN_TTL"); text != "" {
 		if c.planTTL, err = time.ParseDuration(text); err != nil || c.planTTL <= 0 {
 			return platform.Errorf(platform.CodeInvalid, "FAIRLEAD_PLAN_TTL %q is not a duration.", text).WithHint("Write it as 30m.")

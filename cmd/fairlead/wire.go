@@ -41,7 +41,7 @@ type installation struct {
 	postgres *embeddedpg.Server // nil with a DATABASE_URL
 	store    *store.Store
 	logs     *embedded.Logs
-	metrics  *embedded.Metrics
+	metrics  *meters
 	hub      *observability.Hub
 	engine   *docker.Runtime
 	router   *routing.Client
@@ -90,7 +90,7 @@ func (s *installation) openStores(context.Context) error {
 	if s.logs, err = embedded.OpenLogs(s.config.state.path("logs"), embedded.LogOptions{}); err != nil {
 		return err
 	}
-	if s.metrics, err = embedded.OpenMetrics(s.config.state.path("metrics"), embedded.MetricOptions{Log: s.log}); err != nil {
+	if s.metrics, err = openMeters(s.config.state.path("metrics"), s.config.metrics, s.log); err != nil {
 		return err
 	}
 	s.hub = observability.NewHub()
@@ -116,7 +116,7 @@ func (s *installation) buildPlane(ctx context.Context) error {
 		return err
 	}
 	s.plane = control.New(control.Options{
-		Store: s.store, Sealer: sealer, Logs: s.logs, Live: s.hub, Metrics: s.metrics,
+		Store: s.store, Sealer: sealer, Logs: s.logs, Live: s.hub, Metrics: s.metrics, Current: s.metrics.latest,
 		BaseDomain: s.config.baseDomain, RouterURL: "http://" + s.config.router, APIURL: "http://" + s.config.api,
 		Host: func(ctx context.Context) (control.Host, error) {
 			h, err := s.engine.Host(ctx)
@@ -215,6 +215,9 @@ func (s *installation) run(ctx context.Context, listener net.Listener) error {
 		{"collector", s.collect.Run},
 		{"routes", s.routes.Run},
 		{"alerts", s.alerts.Run},
+		{"sampler", s.sampler().Run},
+		{"scraper", s.scraper().Run},
+		{"metrics", s.metrics.run},
 		{"router", s.beside.keep},
 		{"source", s.repos.Run},
 	}
@@ -262,7 +265,7 @@ func (s *installation) close() {
 		}
 	}
 	if s.metrics != nil {
-		if err := s.metrics.Close(); err != nil {
+		if err := s.metrics.close(); err != nil {
 			s.log.Error("close the metric store", "error", err)
 		}
 	}

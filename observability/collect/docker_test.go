@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"maps"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -93,6 +94,12 @@ func startChild(t *testing.T, dir, installation, instance string) *exec.Cmd {
 // writer starts a container that prints numbered lines, and removes it and its image at the end.
 func writer(t *testing.T, args ...string) (engine *docker.Runtime, installation, instance string) {
 	t.Helper()
+	return writerWith(t, nil, args...)
+}
+
+// writerWith is writer with more labels on the container.
+func writerWith(t *testing.T, more map[string]string, args ...string) (engine *docker.Runtime, installation, instance string) {
+	t.Helper()
 	api, err := docker.NewClient("")
 	require.NoError(t, err)
 	installation = platform.NewID[string]("test")
@@ -109,6 +116,7 @@ func writer(t *testing.T, args ...string) (engine *docker.Runtime, installation,
 		runtime.LabelManaged: "true", runtime.LabelInstallation: installation, runtime.LabelInstance: instance, runtime.LabelProject: "shop",
 		runtime.LabelEnvironment: "production", runtime.LabelService: "api", runtime.LabelRole: runtime.RoleInstance, runtime.LabelReleaseNo: "1",
 	}
+	maps.Copy(labels, more)
 	network := "fairlead-test-" + installation
 	require.NoError(t, engine.EnsureNetwork(t.Context(), network, labels))
 	started, err := engine.Start(t.Context(), runtime.Spec{Name: network, Image: ref, Command: append([]string{"/writer"}, args...), Labels: labels, Network: network})

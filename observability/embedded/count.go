@@ -25,7 +25,7 @@ func (l *Logs) Count(ctx context.Context, q observability.LogQuery, step time.Du
 		return nil, err
 	}
 	defer release()
-	counter := observability.NewCounter(step)
+	counter := observability.NewTally(step)
 	now := time.Now()
 	window := clamp(&search, now.Add(-l.options.Retention-48*time.Hour), now.Add(72*time.Hour))
 	switch {
@@ -62,7 +62,7 @@ func exact(s *observability.Search) bool {
 }
 
 // stats lets the library count.
-func (l *Logs) stats(ctx context.Context, s *observability.Search, window span, step time.Duration, counter *observability.Counter) error {
+func (l *Logs) stats(ctx context.Context, s *observability.Search, window span, step time.Duration, counter *observability.Tally) error {
 	const lines = "lines"
 	text := fmt.Sprintf("%s | stats by (_time:%dms, %s) count() as %s", filter(s), step.Milliseconds(), colLevel, lines)
 	query, err := logstorage.ParseQueryAtTimestamp(text, window.to)

@@ -51,6 +51,7 @@ type Options struct {
 	Logs    logs    // nil: log methods answer unavailable
 	Live    live    // nil: following logs asks the store again and again
 	Metrics metrics // nil: QueryMetrics answers unavailable
+	Current current // nil: CurrentSamples answers unavailable
 	// BaseDomain is what default hosts end in; RouterURL and APIURL are shown to people, for example http://127.0.0.1:7780.
 	BaseDomain string
 	RouterURL  string

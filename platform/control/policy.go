@@ -62,6 +62,7 @@ const (
 	verbDeleteProject verb = "delete a project"
 	verbManageTokens  verb = "manage tokens"
 	verbAudit         verb = "verify the event chain"
+	verbProfile       verb = "profile the server"
 )
 
 // rule is who may do what a verb names. An agent may read and propose; everything else it proposes or leaves alone.
@@ -91,6 +92,7 @@ var rules = map[verb]rule{
 	verbDecide:        {role: platform.RoleOperator, agentCode: platform.CodeDenied},
 	verbCreateProject: {role: platform.RoleAdmin, automation: true, agentCode: platform.CodeDenied},
 	verbDeleteProject: {role: platform.RoleAdmin, automation: true, agentCode: platform.CodeDenied},
+	verbProfile:       {role: platform.RoleAdmin, automation: true, agentCode: platform.CodeDenied},
 	verbManageTokens:  {role: platform.RoleAdmin, automation: true, agentCode: platform.CodeDenied},
 }
 

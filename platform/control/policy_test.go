@@ -3,6 +3,7 @@ package control
 import (
 	"context"
 	"reflect"
+	"slices"
 	"testing"
 	"time"
 
@@ -26,7 +27,7 @@ func allowed(v verb, kind platform.ActorKind, role platform.Role) bool {
 		return kind != platform.ActorAgent && role != platform.RoleViewer
 	case verbDecide:
 		return kind == platform.ActorHuman && role != platform.RoleViewer
-	case verbCreateProject, verbDeleteProject, verbManageTokens:
+	case verbCreateProject, verbDeleteProject, verbManageTokens, verbProfile:
 		return kind != platform.ActorAgent && role == platform.RoleAdmin
 	}
 	return false
@@ -48,7 +49,8 @@ func TestAuthorize_EveryVerbKindAndRole(t *testing.T) {
 					continue
 				}
 				want := platform.CodeDenied
-				if kind == platform.ActorAgent && v != verbDecide && v != verbSilence && v != verbCreateProject && v != verbDeleteProject && v != verbManageTokens {
+				notForAgents := []verb{verbDecide, verbSilence, verbCreateProject, verbDeleteProject, verbManageTokens, verbProfile}
+				if kind == platform.ActorAgent && !slices.Contains(notForAgents, v) {
 					want = platform.CodeApprovalRequired
 				}
 				code(t, want, err)

@@ -54,6 +54,8 @@ type signals interface {
 	events
 	logs
 	QueryMetrics(ctx context.Context, actor platform.Actor, project string, q observability.MetricQuery) ([]observability.Series, error)
+	CurrentSamples(ctx context.Context, actor platform.Actor, project string, filter observability.SampleFilter) ([]observability.Sample, error)
+	AuthorizeProfiling(ctx context.Context, actor platform.Actor) error
 	Status(ctx context.Context, actor platform.Actor) (platform.Status, error)
 	Why(ctx context.Context, actor platform.Actor, instance platform.InstanceID) (platform.Why, error)
 }

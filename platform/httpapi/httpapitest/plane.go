@@ -35,6 +35,7 @@ type Plane struct {
 	Histogram observability.LogHistogram
 	Patterns  observability.LogPatterns
 	Series    []observability.Series
+	Samples   []observability.Sample
 	Incident  platform.IncidentDetail
 	Plan      platform.Plan
 	Tokens    []platform.Token
@@ -417,6 +418,19 @@ func (p *Plane) ExportLogs(_ context.Context, actor platform.Actor, q observabil
 // QueryMetrics answers the sample series.
 func (p *Plane) QueryMetrics(_ context.Context, actor platform.Actor, _ string, q observability.MetricQuery) ([]observability.Series, error) {
 	return p.Series, p.read("QueryMetrics", actor, q)
+}
+
+// CurrentSamples answers the sample's.
+func (p *Plane) CurrentSamples(_ context.Context, actor platform.Actor, _ string, filter observability.SampleFilter) ([]observability.Sample, error) {
+	return p.Samples, p.read("CurrentSamples", actor, filter)
+}
+
+// AuthorizeProfiling lets admins who are no agents.
+func (p *Plane) AuthorizeProfiling(_ context.Context, actor platform.Actor) error {
+	if actor.Role != platform.RoleAdmin {
+		return platform.Errorf(platform.CodeDenied, "%s may not do this.", actor.Principal())
+	}
+	return p.write("AuthorizeProfiling", actor, nil)
 }
 
 // Status puts the sample together.
