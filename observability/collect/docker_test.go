@@ -21,7 +21,6 @@ import (
 	"github.com/fairlead/fairlead/observability"
 	"github.com/fairlead/fairlead/observability/collect"
 	"github.com/fairlead/fairlead/observability/embedded"
-	"github.com/fairlead/fairlead/observability/parse"
 	"github.com/fairlead/fairlead/platform"
 	"github.com/fairlead/fairlead/platform/runtime"
 	"github.com/fairlead/fairlead/platform/runtime/docker"
@@ -212,30 +211,4 @@ func TestCollector_FollowLatencyOfARealContainerIsBelow200ms(t *testing.T) {
 	require.NotEmpty(t, late)
 	t.Logf("follow latency of %d lines: p50 %s, p99 %s", len(late), late[len(late)/2], late[len(late)*99/100])
 	require.Less(t, late[len(late)*99/100], 200*time.Millisecond)
-}
-
-// BenchmarkParseToStore measures one line from the engine's bytes to the store.
-func BenchmarkParseToStore(b *testing.B) {
-	for name, text := range map[string]string{
-		"plain": "2030-01-01 00:00:00,123 INFO request 12345 done in 12 ms",
-		"json":  `{"level":"info","ts":"2030-01-01T00:00:00Z","msg":"request done","path":"/predict","status":200,"ms":12,"user":"ada"}`,
-	} {
-		b.Run(name, func(b *testing.B) {
-			logs, err := embedded.OpenLogs(b.TempDir(), embedded.LogOptions{})
-			require.NoError(b, err)
-			defer logs.Close()
-			var batch []observability.Line
-			base := observability.Line{Project: "shop", Environment: "production", Service: "api", Instance: "ins_1", Source: "runtime", Stream: "stdout", Release: 1}
-			j := parse.NewJoiner(base, nil, func(l observability.Line) { batch = append(batch, l) })
-			start := time.Now().Add(-time.Hour)
-			for i := 0; b.Loop(); i++ {
-				j.Add(parse.Part{At: start.Add(time.Duration(i) * time.Microsecond), Text: []byte(text)})
-				if len(batch) == 512 {
-					require.NoError(b, logs.Append(b.Context(), batch))
-					batch = batch[:0]
-				}
-			}
-			b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "lines/s")
-		})
-	}
 }

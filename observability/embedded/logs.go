@@ -186,9 +186,10 @@ func (l *Logs) Append(ctx context.Context, lines []observability.Line) error {
 	rows := logstorage.GetLogRows(streamFields, nil, nil, nil, "")
 	defer logstorage.PutLogRows(rows)
 	var fields []logstorage.Field
+	names := fieldNames{}
 	for i := range lines {
 		line := lines[i].Normal()
-		fields = appendFields(fields[:0], &line)
+		fields = appendFields(fields[:0], &line, names)
 		rows.MustAdd(logstorage.TenantID{}, line.At.UnixNano(), fields, nil)
 		if rows.NeedFlush() {
 			l.storage.MustAddRows(rows)

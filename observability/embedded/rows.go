@@ -33,38 +33,56 @@ const (
 // streamFields are indexed; lines that share them lie together on disk.
 var streamFields = []string{colProject, colEnvironment, colService, colInstance, colSource}
 
-// appendFields appends the columns of a normal line to dst. Empty columns are left out: the library takes them for absent.
-func appendFields(dst []logstorage.Field, l *observability.Line) []logstorage.Field {
+// fieldNames are the columns of fields by their names, so that not each line makes them anew.
+type fieldNames map[string]string
+
+// maxFieldNames bounds fieldNames: a program may invent names without end.
+const maxFieldNames = 1000
+
+func (n fieldNames) column(field string) string {
+	if column, ok := n[field]; ok {
+		return column
+	}
+	column := fieldPrefix + field
+	if len(n) < maxFieldNames {
+		n[field] = column
+	}
+	return column
+}
+
+// appendFields appends the columns of a normal line to dst, nearly in the order of their names, in which the library
+// sorts them. Empty columns are left out: the library takes them for absent.
+func appendFields(dst []logstorage.Field, l *observability.Line, names fieldNames) []logstorage.Field {
 	add := func(name, value string) {
 		if value != "" {
 			dst = append(dst, logstorage.Field{Name: name, Value: value})
 		}
 	}
-	add(colProject, l.Project)
-	add(colEnvironment, l.Environment)
-	add(colService, l.Service)
-	add(colInstance, l.Instance)
-	add(colSource, l.Source)
+	add(colMessage, l.Message)
+	if l.Truncated {
+		add(colCut, "1")
+	}
 	add(colDeploy, l.Deploy)
-	add(colStream, l.Stream)
+	if !l.EndAt.IsZero() {
+		add(colEndAt, strconv.FormatInt(l.EndAt.UnixNano(), 10))
+		add(colEndSeq, strconv.FormatUint(l.EndSeq, 10))
+	}
+	add(colEnvironment, l.Environment)
+	for name, value := range l.Fields {
+		add(names.column(name), value)
+	}
+	add(colInstance, l.Instance)
 	add(colLevel, string(l.Level))
+	add(colProject, l.Project)
+	add(colRaw, l.Raw)
 	if l.Release != 0 {
 		add(colRelease, strconv.Itoa(l.Release))
 	}
 	// Seq is always there, so that a row is never without columns.
 	add(colSeq, strconv.FormatUint(l.Seq, 10))
-	if l.Truncated {
-		add(colCut, "1")
-	}
-	if !l.EndAt.IsZero() {
-		add(colEndAt, strconv.FormatInt(l.EndAt.UnixNano(), 10))
-		add(colEndSeq, strconv.FormatUint(l.EndSeq, 10))
-	}
-	add(colMessage, l.Message)
-	add(colRaw, l.Raw)
-	for name, value := range l.Fields {
-		add(fieldPrefix+name, value)
-	}
+	add(colService, l.Service)
+	add(colSource, l.Source)
+	add(colStream, l.Stream)
 	return dst
 }
 

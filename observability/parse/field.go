@@ -10,20 +10,11 @@ import (
 type field struct{ name, value string }
 
 // fieldList collects the fields of one record. Of two with the same name the later one counts.
-type fieldList struct {
-	list  []field
-	small [24]field // room for what most records need
-	used  bool
-}
+type fieldList struct{ list []field }
 
-func (f *fieldList) add(name, value string) {
-	if !f.used {
-		f.list, f.used = f.small[:0], true
-	}
-	f.list = append(f.list, field{name, value})
-}
+func (f *fieldList) add(name, value string) { f.list = append(f.list, field{name, value}) }
 
-func (f *fieldList) reset() { f.list, f.used = nil, false }
+func (f *fieldList) reset() { f.list = f.list[:0] }
 
 // into returns the fields as a map, without the empty ones and those that taken names by their place; nil for none.
 func (f *fieldList) into(extra int, taken ...int) map[string]string {

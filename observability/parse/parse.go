@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 
 	"github.com/fairlead/fairlead/observability"
 	"github.com/fairlead/fairlead/platform/secret"
@@ -26,7 +27,9 @@ type Redact func(text string) string
 // is not that of base.
 func Text(base observability.Line, text string, redact Redact) observability.Line {
 	text = strings.TrimSuffix(text, "\r")
-	r := reader{line: base, text: text, redact: redact}
+	r, _ := readers.Get().(*reader)
+	defer r.release()
+	r.line, r.text, r.redact = base, text, redact
 	r.line.Level, r.line.Fields = observability.LevelUnknown, nil
 	if isPrintable(text) {
 		r.shown = r.hide(text)
@@ -50,6 +53,17 @@ func Text(base observability.Line, text string, redact Redact) observability.Lin
 		r.line.Raw = ""
 	}
 	return r.line.Normal()
+}
+
+// readers spares each record the memory in which its fields are collected.
+var readers = sync.Pool{New: func() any { return new(reader) }}
+
+// release gives r back, without what it read.
+func (r *reader) release() {
+	list := r.fields.list
+	clear(list)
+	*r = reader{fields: fieldList{list: list[:0]}}
+	readers.Put(r)
 }
 
 // reader is one record on its way to a line.
