@@ -53,7 +53,7 @@ down: build ## stop Fairlead; what it deployed keeps its data
 # -count=1: the engine and the database are no part of the test cache's key.
 .PHONY: test
 test: needs-test vet lint ## run every test, with the race detector
-	CGO_ENABLED=1 $(GO) test -race -count=1 -timeout 30m $(TEST_PACKAGES)
+	CGO_ENABLED=1 GORACE='suppressions=$(CURDIR)/.ci/race.suppressions' $(GO) test -race -count=1 -timeout 30m $(TEST_PACKAGES)
 
 .PHONY: vet
 vet: ## go vet

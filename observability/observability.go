@@ -93,6 +93,19 @@ type LogPage struct {
 	Next  string `json:"next,omitempty"` // cursor of the next page, "" at the end
 }
 
+// LogCount is how many lines of one level fall into one step of a range.
+type LogCount struct {
+	At    time.Time `json:"at"` // beginning of the step
+	Level Level     `json:"level"`
+	Lines int64     `json:"lines"`
+}
+
+// Limits of a count.
+const (
+	MinLogStep  = time.Second
+	MaxLogSteps = 2000
+)
+
 // Logs is a store of lines.
 type Logs interface {
 	// Append stores lines. A line with the same Instance (or Deploy, for builds), At and Seq as one stored before may be
@@ -100,6 +113,13 @@ type Logs interface {
 	Append(ctx context.Context, lines []Line) error
 	// Query returns one page. A bad regex or cursor, or a reversed range, is a platform invalid error.
 	Query(ctx context.Context, q LogQuery) (LogPage, error)
+	// Count returns how many lines of the range pass the filters of q, for each step and level: by time, then by level,
+	// gravest last. Steps begin at whole multiples of step since the Unix epoch, so that counts of neighbouring ranges add
+	// up; the first and the last hold only what lies within the range. What would be zero is absent. q needs From; its
+	// cursor, limit and direction play no part. A step under MinLogStep or not of whole milliseconds, a range of more than
+	// MaxLogSteps steps, and what Query refuses are platform invalid errors; a count that takes too long for its context
+	// is an unavailable one.
+	Count(ctx context.Context, q LogQuery, step time.Duration) ([]LogCount, error)
 }
 
 // Sample is one measurement. Name follows Prometheus: fairlead_requests_total, with labels project, environment, service ...

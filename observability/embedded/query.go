@@ -27,22 +27,24 @@ func (l *Logs) Query(ctx context.Context, q observability.LogQuery) (observabili
 	if err != nil {
 		return observability.LogPage{}, err
 	}
-	release, err := l.use()
+	release, err := l.begin(ctx)
 	if err != nil {
 		return observability.LogPage{}, err
 	}
 	defer release()
-	select {
-	case l.slots <- struct{}{}:
-		defer func() { <-l.slots }()
-	case <-ctx.Done():
-		return observability.LogPage{}, ctx.Err()
-	}
-	l.makeVisible(readYourWrites)
 	pager := observability.NewPager(&search)
 	now := time.Now()
 	for window := range windows(&search, now.Add(-l.options.Retention-48*time.Hour), now.Add(72*time.Hour)) {
-		if err := l.scan(ctx, &search, window, pager); err != nil {
+		err := l.scan(ctx, &search, window, func(at time.Time, row func() observability.Line) {
+			if !pager.Wants(at) {
+				return
+			}
+			// The library's filters narrow; ours decide, so that both stores and all filters mean the same.
+			if line := row(); search.Match(&line) {
+				pager.Add(line)
+			}
+		})
+		if err != nil {
 			return observability.LogPage{}, err
 		}
 		if pager.Full() {
@@ -52,19 +54,37 @@ func (l *Logs) Query(ctx context.Context, q observability.LogQuery) (observabili
 	return pager.Page(), nil
 }
 
+// begin takes the store and one of its slots for queries, and makes what was stored visible; the caller calls release.
+func (l *Logs) begin(ctx context.Context) (release func(), err error) {
+	unuse, err := l.use()
+	if err != nil {
+		return nil, err
+	}
+	select {
+	case l.slots <- struct{}{}:
+	case <-ctx.Done():
+		unuse()
+		if len(l.slots) < cap(l.slots) {
+			return nil, observability.Overdue(ctx)
+		}
+		return nil, platform.Errorf(platform.CodeExhausted, "The log store answers %d other queries, and none ended in time.", cap(l.slots)).
+			WithHint("Try again in a moment; several heavy queries run at once.")
+	}
+	l.makeVisible(readYourWrites)
+	return func() {
+		<-l.slots
+		unuse()
+	}, nil
+}
+
 // span is a range of time in nanoseconds, both ends included.
 type span struct{ from, to int64 }
 
 // windows yields the range of s in pieces, each four times as long as the one before, nearest first. Nothing is stored
 // before oldest or after newest.
 func windows(s *observability.Search, oldest, newest time.Time) func(yield func(span) bool) {
-	from, to := oldest.UnixNano(), newest.UnixNano()
-	if s.From.After(oldest) {
-		from = min(s.From.Unix(), newest.Unix())*int64(time.Second) + int64(s.From.Nanosecond())
-	}
-	if s.To.Before(newest) {
-		to = max(s.To.Unix(), oldest.Unix()-1)*int64(time.Second) + int64(s.To.Nanosecond()) - 1
-	}
+	whole := clamp(s, oldest, newest)
+	from, to := whole.from, whole.to
 	if after := s.After.At; !after.IsZero() {
 		if s.Backward {
 			to = min(to, after.UnixNano())
@@ -88,15 +108,27 @@ func windows(s *observability.Search, oldest, newest time.Time) func(yield func(
 	}
 }
 
-func (l *Logs) scan(ctx context.Context, search *observability.Search, window span, pager *observability.Pager) error {
+// clamp returns the range of s within which anything can be stored; it is empty where its end is before its beginning.
+func clamp(s *observability.Search, oldest, newest time.Time) span {
+	from, to := oldest.UnixNano(), newest.UnixNano()
+	if s.From.After(oldest) {
+		from = min(s.From.Unix(), newest.Unix())*int64(time.Second) + int64(s.From.Nanosecond())
+	}
+	if s.To.Before(newest) {
+		to = max(s.To.Unix(), oldest.Unix()-1)*int64(time.Second) + int64(s.To.Nanosecond()) - 1
+	}
+	return span{from, to}
+}
+
+// scan calls yield for each row that the library's filters let through, one at a time, in no order; row decodes it.
+func (l *Logs) scan(ctx context.Context, search *observability.Search, window span, yield func(at time.Time, row func() observability.Line)) error {
 	query, err := logstorage.ParseQueryAtTimestamp(filter(search), window.to)
 	if err != nil {
 		return fmt.Errorf("build the log query: %w", err)
 	}
 	query.AddTimeFilter(window.from, window.to)
-	var mu sync.Mutex // guards pager; blocks arrive concurrently
-	var stats logstorage.QueryStats
-	err = l.storage.RunQuery(logstorage.NewQueryContext(ctx, &stats, []logstorage.TenantID{{}}, query, false), func(_ uint, db *logstorage.DataBlock) {
+	var mu sync.Mutex // held while yield runs; blocks arrive concurrently
+	return l.run(ctx, query, func(db *logstorage.DataBlock) {
 		times, ok := db.GetTimestamps(nil)
 		if !ok {
 			return
@@ -104,18 +136,18 @@ func (l *Logs) scan(ctx context.Context, search *observability.Search, window sp
 		mu.Lock()
 		defer mu.Unlock()
 		for i, at := range times {
-			if !pager.Wants(time.Unix(0, at)) {
-				continue
-			}
-			// The library's filters narrow; ours decide, so that both stores and all filters mean the same.
-			if line := lineOf(db.Columns, i, at); search.Match(&line) {
-				pager.Add(line)
-			}
+			yield(time.Unix(0, at), func() observability.Line { return lineOf(db.Columns, i, at) })
 		}
 	})
+}
+
+// run hands the blocks of a query's answer to block, several at once.
+func (l *Logs) run(ctx context.Context, query *logstorage.Query, block func(*logstorage.DataBlock)) error {
+	var stats logstorage.QueryStats
+	qctx := logstorage.NewQueryContext(ctx, &stats, []logstorage.TenantID{{}}, query, false)
+	err := l.storage.RunQuery(qctx, func(_ uint, db *logstorage.DataBlock) { block(db) })
 	if ctx.Err() != nil {
-		return platform.Errorf(platform.CodeUnavailable, "The log query was ended before it was done: %s.", context.Cause(ctx)).
-			WithHint("Ask for a shorter range or fewer filters on free text.")
+		return observability.Overdue(ctx)
 	}
 	if err != nil {
 		return fmt.Errorf("run the log query: %w", err)

@@ -36,6 +36,10 @@ func ExerciseLogs(t *testing.T, open func(t *testing.T) observability.Logs) {
 		{"EmptyStoreAnswersAnEmptyPage", emptyStore},
 		{"LongRangesAreReadToTheirEnd", longRanges},
 		{"CanceledContextEndsTheCall", canceledContext},
+		{"CountsAreByAlignedStepAndLevel", countsByStep},
+		{"CountsFollowTheFilters", countsFollowFilters},
+		{"CountsOfNeighbouringRangesAddUp", countsAddUp},
+		{"BadCountsAreRefusedByField", badCounts},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()

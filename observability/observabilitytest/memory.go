@@ -68,6 +68,26 @@ func (m *MemoryLogs) Query(_ context.Context, q observability.LogQuery) (observa
 	return pager.Page(), nil
 }
 
+// Count counts lines by step and level.
+func (m *MemoryLogs) Count(ctx context.Context, q observability.LogQuery, step time.Duration) ([]observability.LogCount, error) {
+	search, err := q.PrepareCount(time.Now(), step)
+	if err != nil {
+		return nil, err
+	}
+	if err := ctx.Err(); err != nil {
+		return nil, observability.Overdue(ctx)
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	counter := observability.NewCounter(step)
+	for i := range m.lines {
+		if search.Match(&m.lines[i]) {
+			counter.Add(m.lines[i].At, m.lines[i].Level, 1)
+		}
+	}
+	return counter.Counts(), nil
+}
+
 // All returns every stored line in the order it was appended.
 func (m *MemoryLogs) All() []observability.Line {
 	m.mu.Lock()

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"sync"
@@ -262,6 +263,38 @@ func TestDrain_AtItsDeadlineTunnelsAndStreamsAreClosed(t *testing.T) {
 	require.Eventually(t, func() bool { return g.inFlight("a") == 0 && g.inFlight("b") == 2 }, soon, look)
 	require.Zero(t, load.Stop().SocketsBroken)
 	require.Eventually(t, func() bool { return g.inFlight("b") == 0 }, soon, look)
+}
+
+// TestDrain_EndsATunnelThatIsStillBeingWrittenTo fails when the router closes over bytes it has not read: the client then
+// gets a reset in place of an end.
+func TestDrain_EndsATunnelThatIsStillBeingWrittenTo(t *testing.T) {
+	t.Parallel()
+	g := newRig(t)
+	a := newApp(t, &seen{ids: map[string]int{}})
+	g.putRoute(1, routing.Route{Slot: "s", Hosts: []string{host}, PathPrefix: "/", DrainFor: 50 * time.Millisecond, Targets: []routing.Target{at("a", 1, a.server)}})
+	conn, err := net.Dial("tcp", g.address)
+	require.NoError(t, err)
+	defer conn.Close()
+	fmt.Fprintf(conn, "GET /socket HTTP/1.1\r\nHost: %s\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n", host)
+	require.Eventually(t, func() bool { return g.inFlight("a") == 1 }, soon, look)
+	ended := make(chan error, 1)
+	go func() {
+		_, err := io.Copy(io.Discard, conn)
+		ended <- err
+	}()
+	g.put(2, at("b", 2, backend(t, says("b"))))
+	frame := append([]byte{0x81, 0x80 | 64, 0, 0, 0, 0}, make([]byte, 64)...)
+	for {
+		select {
+		case err := <-ended:
+			require.NoError(t, err, "the client sees an end and no reset")
+			require.Eventually(t, func() bool { return g.inFlight("a") == 0 }, soon, look)
+			return
+		default:
+			_, err := conn.Write(frame)
+			require.NoError(t, err)
+		}
+	}
 }
 
 func TestStop_LetsRequestsInFlightFinish(t *testing.T) {

@@ -11,8 +11,13 @@ import (
 	"time"
 )
 
-// halfOpen is how long a tunnel lives on after one side has ended its half.
-const halfOpen = 5 * time.Second
+const (
+	// halfOpen is how long a tunnel lives on after one side has ended its half.
+	halfOpen = 5 * time.Second
+	// linger is how long a client whose tunnel is over may go on sending before its connection is closed. What it sends
+	// is read and dropped: closing over unread bytes would reset the connection, and take the last answer with it.
+	linger = time.Second
+)
 
 // tunnel joins client and instance after 101 Switching Protocols, until either ends, the target's drain time is over,
 // or the router stops. It counts as in flight meanwhile.
@@ -83,11 +88,15 @@ func (x *exchange) join(client net.Conn, fromClient io.Reader, instance io.ReadW
 		}
 		timer.Stop()
 	}
-	client.Close()
 	instance.Close()
+	x.letGo()
+	// A client that has gone already has no deadline to set and no half to close.
+	_ = client.SetDeadline(time.Now().Add(linger))
+	closeWrite(client)
 	for ; open > 0; open-- {
 		<-ends
 	}
+	_, _ = io.Copy(io.Discard, fromClient)
 	return err
 }
 
