@@ -17,7 +17,7 @@ const (
 )
 
 // CutMark ends a message, and a text as written, that was longer than MaxLineBytes.
-const CutMark = " ...[cut]"
+const CutMark = " [cut]"
 
 // Normal returns l as every store keeps it: text that is not UTF-8 escaped as \xNN, over-long text cut with Truncated
 // set, fields within their limits, times in UTC. It does not change l's own map.

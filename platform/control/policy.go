@@ -61,6 +61,7 @@ const (
 	verbDeleteProject verb = "delete a project"
 	verbManageTokens  verb = "manage tokens"
 	verbAudit         verb = "verify the event chain"
+	verbReadSystem    verb = "read what Fairlead says about itself"
 )
 
 // rule is who may do what a verb names. An agent may read and propose; everything else it proposes or leaves alone.
@@ -90,6 +91,7 @@ var rules = map[verb]rule{
 	verbCreateProject: {role: platform.RoleAdmin, automation: true, agentCode: platform.CodeDenied},
 	verbDeleteProject: {role: platform.RoleAdmin, automation: true, agentCode: platform.CodeDenied},
 	verbManageTokens:  {role: platform.RoleAdmin, automation: true, agentCode: platform.CodeDenied},
+	verbReadSystem:    {role: platform.RoleAdmin, automation: true, agentCode: platform.CodeDenied},
 }
 
 // authorize is the single choke point: may the actor do this, in the project of that name ("" for none). A project out
