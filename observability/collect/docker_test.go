@@ -58,7 +58,7 @@ func child() error {
 		return err
 	}
 	c, err := collect.New(collect.Options{
-		Engine: engine, Logs: logs, CursorDir: filepath.Join(dir, "cursors"), DrainTimeout: time.Minute,
+		Engine: engine, Logs: logs, CursorDir: filepath.Join(dir, "cursors"), DrainTimeout: 4 * time.Minute,
 		Match: map[string]string{runtime.LabelInstallation: os.Getenv(childInstallation)},
 		Log:   slog.New(slog.NewTextHandler(os.Stderr, nil)),
 	})
@@ -151,13 +151,42 @@ func TestCollector_KilledTwiceStoresEachLineOfARealContainerOnce(t *testing.T) {
 	_, installation, instance := writer(t, fmt.Sprint(total), "30") // 3,000 lines a second for 10 s
 	dir := t.TempDir()
 	for _, lives := range []time.Duration{3500 * time.Millisecond, 3 * time.Second} {
-		cmd := startChild(t, dir, installation, "")
-		<-time.After(lives)
-		require.NoError(t, cmd.Process.Kill())
-		require.Error(t, cmd.Wait(), "it was killed")
+		killChild(t, dir, installation, lives)
 	}
 	require.NoError(t, startChild(t, dir, installation, instance).Wait())
+	requireEachOnce(t, dir, instance, total)
+}
 
+func TestCollector_KilledAtTwentyThousandLinesASecondStoresEachLineOnce(t *testing.T) {
+	t.Parallel()
+	const total = 120_000
+	engine, installation, instance := writer(t, fmt.Sprint(total), "200") // 20,000 lines a second for 6 s
+	dir := t.TempDir()
+	killChild(t, dir, installation, 3*time.Second)
+	killed := time.Now()
+	require.NoError(t, startChild(t, dir, installation, instance).Wait())
+	containers, err := engine.List(t.Context(), map[string]string{runtime.LabelInstance: instance})
+	require.NoError(t, err)
+	require.Len(t, containers, 1)
+	started, ended := containers[0].StartedAt, containers[0].EndedAt
+	require.True(t, killed.After(started) && killed.Before(ended), "it was killed while the writer wrote")
+	t.Logf("%.0f lines a second for %s, killed after %s, all stored after %s", total/ended.Sub(started).Seconds(),
+		ended.Sub(started).Round(time.Millisecond), killed.Sub(started).Round(time.Millisecond), time.Since(started).Round(time.Millisecond))
+	requireEachOnce(t, dir, instance, total)
+}
+
+// killChild lets a collector live for a while and kills it.
+func killChild(t *testing.T, dir, installation string, lives time.Duration) {
+	t.Helper()
+	cmd := startChild(t, dir, installation, "")
+	<-time.After(lives)
+	require.NoError(t, cmd.Process.Kill())
+	require.Error(t, cmd.Wait(), "it was killed")
+}
+
+// requireEachOnce reads the whole store and counts the writer's numbers.
+func requireEachOnce(t *testing.T, dir, instance string, total int) {
+	t.Helper()
 	logs, err := embedded.OpenLogs(filepath.Join(dir, "logs"), embedded.LogOptions{})
 	require.NoError(t, err)
 	defer func() { require.NoError(t, logs.Close()) }()

@@ -51,7 +51,9 @@ func NewOwnLog(next slog.Handler, redact func(string) string) *OwnLog {
 type storingOwn struct{}
 
 // Enabled asks the handler behind.
-func (o *OwnLog) Enabled(ctx context.Context, level slog.Level) bool { return o.next.Enabled(ctx, level) }
+func (o *OwnLog) Enabled(ctx context.Context, level slog.Level) bool {
+	return o.next.Enabled(ctx, level)
+}
 
 // WithAttrs returns a handler that adds attrs to each record.
 func (o *OwnLog) WithAttrs(attrs []slog.Attr) slog.Handler {

@@ -24,8 +24,10 @@ func TestText_WhatRealSoftwarePrints(t *testing.T) {
 		message    string // "" for the whole text
 		fields     fields
 	}{
-		{"nginx combined", `203.0.113.9 - ada [02/Jan/2030:15:04:05 +0000] "GET /api?q=1 HTTP/1.1" 502 157 "https://shop.example/" "Mozilla/5.0 (X11; Linux x86_64)"`, "error", "",
-			fields{"method": "GET", "path": "/api?q=1", "status": "502", "client": "203.0.113.9", "bytes": "157", "referer": "https://shop.example/", "user_agent": "Mozilla/5.0 (X11; Linux x86_64)"}},
+		{
+			"nginx combined", `203.0.113.9 - ada [02/Jan/2030:15:04:05 +0000] "GET /api?q=1 HTTP/1.1" 502 157 "https://shop.example/" "Mozilla/5.0 (X11; Linux x86_64)"`, "error", "",
+			fields{"method": "GET", "path": "/api?q=1", "status": "502", "client": "203.0.113.9", "bytes": "157", "referer": "https://shop.example/", "user_agent": "Mozilla/5.0 (X11; Linux x86_64)"},
+		},
 		{"apache common of yesterday", `198.51.100.7 - - [01/Jan/2030:16:04:05 +0100] "POST /login HTTP/1.1" 404 -`, "warn", "", fields{"method": "POST", "path": "/login", "status": "404", "client": "198.51.100.7", "logged_at": "2030-01-01T15:04:05Z"}},
 		{"gunicorn", `127.0.0.1 - - [02/Jan/2030:15:04:05 +0000] "GET / HTTP/1.1" 200 12 "-" "curl/8.5.0"`, "info", "", fields{"method": "GET", "path": "/", "status": "200", "client": "127.0.0.1", "bytes": "12", "user_agent": "curl/8.5.0"}},
 		{"uvicorn", `INFO:     10.0.0.1:55012 - "GET /health HTTP/1.1" 404 Not Found`, "warn", "", fields{"method": "GET", "path": "/health", "status": "404", "client": "10.0.0.1:55012"}},
@@ -50,13 +52,17 @@ func TestText_WhatRealSoftwarePrints(t *testing.T) {
 		{"loguru", `2030-01-02 15:04:05.001 | ERROR    | app:predict:12 - boom`, "error", "", nil},
 		{"structlog", `2030-01-02 15:04:05 [warning  ] slow query                     seconds=2`, "warn", "", nil},
 		{"celery", `[2030-01-02 15:04:05,000: ERROR/ForkPoolWorker-1] Task failed`, "error", "", nil},
-		{"otel python", `2030-01-02 15:04:05,000 ERROR [app] [app.py:7] [trace_id=0af7651916cd43dd8448eb211c80319c span_id=b7ad6b7169203331 resource.service.name=x trace_sampled=True] - boom`, "error", "",
-			fields{"trace_id": "0af7651916cd43dd8448eb211c80319c", "span_id": "b7ad6b7169203331"}},
+		{
+			"otel python", `2030-01-02 15:04:05,000 ERROR [app] [app.py:7] [trace_id=0af7651916cd43dd8448eb211c80319c span_id=b7ad6b7169203331 resource.service.name=x trace_sampled=True] - boom`, "error", "",
+			fields{"trace_id": "0af7651916cd43dd8448eb211c80319c", "span_id": "b7ad6b7169203331"},
+		},
 		{"otel python without a span", `INFO [trace_id=0 span_id=0 resource.service.name=x] - idle`, "info", "", nil},
 
 		{"go log", `2030/01/02 15:04:05 listening on :8080`, "", "", nil},
-		{"slog text", `time=2030-01-02T15:04:05.000Z level=ERROR msg="db is away" err="dial tcp: refused" traceID=0af7651916cd43dd8448eb211c80319c`, "error", "db is away",
-			fields{"time": "2030-01-02T15:04:05.000Z", "err": "dial tcp: refused", "trace_id": "0af7651916cd43dd8448eb211c80319c"}},
+		{
+			"slog text", `time=2030-01-02T15:04:05.000Z level=ERROR msg="db is away" err="dial tcp: refused" traceID=0af7651916cd43dd8448eb211c80319c`, "error", "db is away",
+			fields{"time": "2030-01-02T15:04:05.000Z", "err": "dial tcp: refused", "trace_id": "0af7651916cd43dd8448eb211c80319c"},
+		},
 		{"slog default", `2030/01/02 15:04:05 WARN slow took=3s`, "warn", "", nil},
 		{"zap console", "2030-01-02T15:04:05.000Z\terror\tapi/main.go:12\tboom\t{\"id\": 7}", "error", "", nil},
 		{"zerolog console", `3:04PM FTL cannot bind error="address in use"`, "fatal", "", nil},
@@ -74,21 +80,29 @@ func TestText_WhatRealSoftwarePrints(t *testing.T) {
 		{"postgres says log", `2030-01-02 15:04:05.000 UTC [1] LOG:  database system is ready to accept connections`, "info", "", nil},
 		{"redis", `1:M 02 Jan 2030 15:04:05.000 # Can't save in background: fork: Out of memory`, "warn", "", nil},
 		{"mysql", `2030-01-02T15:04:05.000000Z 0 [Warning] [MY-010068] [Server] CA certificate is self signed.`, "warn", "", nil},
-		{"mongodb", `{"t":{"$date":"2030-01-02T15:04:05.000+00:00"},"s":"E","c":"NETWORK","id":23016,"ctx":"listener","msg":"Waiting","attr":{"port":27017}}`, "error", "Waiting",
-			fields{"t.$date": "2030-01-02T15:04:05.000+00:00", "c": "NETWORK", "id": "23016", "ctx": "listener", "attr.port": "27017"}},
+		{
+			"mongodb", `{"t":{"$date":"2030-01-02T15:04:05.000+00:00"},"s":"E","c":"NETWORK","id":23016,"ctx":"listener","msg":"Waiting","attr":{"port":27017}}`, "error", "Waiting",
+			fields{"t.$date": "2030-01-02T15:04:05.000+00:00", "c": "NETWORK", "id": "23016", "ctx": "listener", "attr.port": "27017"},
+		},
 		{"syslog", `<34>Jan  2 15:04:05 mymachine su: 'su root' failed for lonvick`, "fatal", "", nil},
 		{"syslog of 5424", `<165>1 2030-01-02T15:04:05.003Z host app 7 ID47 - started`, "info", "", nil},
 		{"systemd", `<3>cannot open /dev/kvm`, "error", "", nil},
 		{"syslog of yesterday", `Jan  1 15:04:05 host sshd[7]: Accepted publickey`, "", "", fields{"logged_at": "2030-01-01T15:04:05Z"}},
 
-		{"zap json", `{"level":"warn","ts":1893596645.0001,"caller":"a.go:1","msg":"slow","dd.trace_id":"7277407061855694839","dd.span_id":"9060434138129817"}`, "warn", "slow",
-			fields{"ts": "1893596645.0001", "caller": "a.go:1", "trace_id": "7277407061855694839", "span_id": "9060434138129817"}},
+		{
+			"zap json", `{"level":"warn","ts":1893596645.0001,"caller":"a.go:1","msg":"slow","dd.trace_id":"7277407061855694839","dd.span_id":"9060434138129817"}`, "warn", "slow",
+			fields{"ts": "1893596645.0001", "caller": "a.go:1", "trace_id": "7277407061855694839", "span_id": "9060434138129817"},
+		},
 		{"pino late", `{"level":60,"time":1893596600000,"msg":"dead"}`, "fatal", "dead", fields{"time": "1893596600000", "logged_at": "2030-01-02T15:03:20Z"}},
-		{"w3c in headers", `{"message":"in","req":{"headers":{"traceparent":"00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"}}}`, "", "in",
-			fields{"req.headers.traceparent": "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01", "trace_id": "0af7651916cd43dd8448eb211c80319c", "span_id": "b7ad6b7169203331"}},
+		{
+			"w3c in headers", `{"message":"in","req":{"headers":{"traceparent":"00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"}}}`, "", "in",
+			fields{"req.headers.traceparent": "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01", "trace_id": "0af7651916cd43dd8448eb211c80319c", "span_id": "b7ad6b7169203331"},
+		},
 		{"b3", `{"msg":"x","X-B3-TraceId":"463ac35c9f6413ad48485a3953bb6124","X-B3-SpanId":"a2fb4a1d1a96d312"}`, "", "x", fields{"trace_id": "463ac35c9f6413ad48485a3953bb6124", "span_id": "a2fb4a1d1a96d312"}},
-		{"x-ray", `msg=x X-Amzn-Trace-Id=Root=1-5759e988-bd862e3fe1be46a994272793;Parent=53995c3f42cd8ad8;Sampled=1`, "", "x",
-			fields{"X-Amzn-Trace-Id": "Root=1-5759e988-bd862e3fe1be46a994272793;Parent=53995c3f42cd8ad8;Sampled=1", "trace_id": "5759e988bd862e3fe1be46a994272793", "span_id": "53995c3f42cd8ad8"}},
+		{
+			"x-ray", `msg=x X-Amzn-Trace-Id=Root=1-5759e988-bd862e3fe1be46a994272793;Parent=53995c3f42cd8ad8;Sampled=1`, "", "x",
+			fields{"X-Amzn-Trace-Id": "Root=1-5759e988-bd862e3fe1be46a994272793;Parent=53995c3f42cd8ad8;Sampled=1", "trace_id": "5759e988bd862e3fe1be46a994272793", "span_id": "53995c3f42cd8ad8"},
+		},
 		{"ecs json", `{"@timestamp":"2030-01-02T15:04:05.000Z","log.level":"ERROR","message":"x","trace.id":"0af7651916cd43dd8448eb211c80319c"}`, "error", "x", fields{"@timestamp": "2030-01-02T15:04:05.000Z", "trace_id": "0af7651916cd43dd8448eb211c80319c"}},
 		{"json access log", `{"method":"GET","path":"/","status":503}`, "error", "", fields{"method": "GET", "path": "/", "status": "503"}},
 		{"caddy says its own level", `{"level":"info","msg":"handled request","request":{"method":"GET"},"status":502}`, "info", "handled request", fields{"request.method": "GET", "status": "502"}},

@@ -66,10 +66,9 @@ func anyStamp(s string) (t time.Time, zoned, ok bool) {
 		return time.Time{}, false, false
 	}
 	digits := whole + fraction
-	unit := len(whole) - 10 // how many of the digits are of the fraction of a second: 0, 3, 6, 9
+	unit := 0 // how many of the digits are of the fraction of a second
 	switch {
 	case len(whole) <= 10:
-		unit = 0
 	case len(whole) <= 13:
 		unit = 3
 	case len(whole) <= 16:

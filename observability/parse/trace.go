@@ -187,7 +187,7 @@ func isExceptionName(text string) bool {
 		end = len(text)
 	}
 	name := text[:end]
-	return isKey(name) && !isDigit(name[0]) && levelWord(name) == observability.LevelUnknown && strings.IndexAny(name, "-/@") < 0
+	return isKey(name) && !isDigit(name[0]) && levelWord(name) == observability.LevelUnknown && !strings.ContainsAny(name, "-/@")
 }
 
 // goLines begin the lines of a Go trace that are neither frames nor indented.
