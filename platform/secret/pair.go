@@ -201,7 +201,7 @@ func findAuthorization(text string, at int) (start, end int) {
 	} else {
 		_, end, _ = valueAt(text, start, false)
 	}
-	if value := text[start:end]; isPlaceholder(value) || len(value) < 8 || !all && !hasDigit(value) && len(value) < 24 {
+	if value := text[start:end]; isPlaceholder(value) || len(value) < 8 || !all && !hasDigit(value) && len(value) < 16 {
 		return 0, 0
 	}
 	return start, end

@@ -258,7 +258,7 @@ func findBearer(text string, at int) (start, end int) {
 	}
 	start = span(text, start, func(c byte) bool { return c == ' ' || c == '\t' })
 	end = span(text, start, func(c byte) bool { return isBase64(c) || strings.IndexByte("._~-", c) >= 0 })
-	if value := text[start:end]; len(value) < 8 || !hasDigit(value) && len(value) < 24 {
+	if value := text[start:end]; len(value) < 8 || !hasDigit(value) && len(value) < 16 {
 		return 0, 0
 	}
 	return start, end
