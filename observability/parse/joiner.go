@@ -147,6 +147,10 @@ func (j *Joiner) finish(r *record) {
 	if j.trace != nil && j.trace.level != "" && r.lines > 1 && (namesException(text) || plainLevel(text) == observability.LevelUnknown) {
 		line.Level = j.trace.level
 	}
+	if r.overlong && !strings.HasSuffix(line.Message, observability.CutMark) { // what was hidden in it made it short again
+		line.Message += observability.CutMark
+		line = line.Normal()
+	}
 	j.emit(line)
 }
 

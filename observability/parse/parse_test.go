@@ -9,6 +9,7 @@ import (
 
 	"github.com/fairlead/fairlead/observability"
 	"github.com/fairlead/fairlead/observability/parse"
+	"github.com/fairlead/fairlead/platform/secret"
 )
 
 type fields = map[string]string
@@ -84,4 +85,21 @@ func TestText_SecretsLeaveEveryPart(t *testing.T) {
 			require.NotContains(t, all, form, text)
 		}
 	}
+}
+
+// What hides a number leaves no JSON behind; the line is still read as what it was, and no part of it holds the number.
+func TestText_SecretThatIsANumberIsHiddenAndTheLineStillRead(t *testing.T) {
+	t.Parallel()
+	redact := func(s string) string { return strings.ReplaceAll(s, "12345678", "[secret]") }
+	l := parse.Text(observability.Line{}, `{"level":"warn","msg":"pin is set","pin":12345678,"n":{"pin":12345678}}`, redact)
+	require.Equal(t, observability.LevelWarn, l.Level)
+	require.Equal(t, "pin is set", l.Message)
+	require.Equal(t, fields{"pin": "[secret]", "n.pin": "[secret]"}, l.Fields)
+	require.NotContains(t, l.Raw, "12345678")
+
+	l = parse.Text(observability.Line{}, `{"level":"warn","password" : 12345,"a":"\u0070assword=hunter2"}`, secret.Redact)
+	require.Equal(t, observability.LevelWarn, l.Level)
+	require.Equal(t, fields{"password": "[redacted]", "a": "password=[redacted]"}, l.Fields)
+	require.NotContains(t, l.Raw+l.Message, "hunter2")
+	require.NotContains(t, l.Raw+l.Message, "12345")
 }
