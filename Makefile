@@ -82,6 +82,11 @@ bench: build needs-test ## deploy overhead: image built to traffic shifted, less
 	@$(GO) build -o $(BIN)/fairlead-demo ./cmd/fairlead-demo
 	@$(BIN)/fairlead-demo -fairlead $(BIN)/fairlead -out $(BUILD)/bench/deploy.json bench
 
+.PHONY: bench-logs
+bench-logs: build needs-test ## log figures: latency, throughput, searches over ten million lines, disk and memory
+	@$(GO) build -o $(BIN)/fairlead-demo ./cmd/fairlead-demo
+	@$(BIN)/fairlead-demo -fairlead $(BIN)/fairlead -out $(BUILD)/bench/logs.json bench-logs
+
 .PHONY: vulncheck
 vulncheck: ## govulncheck (needs its database on the network)
 	$(GO) run golang.org/x/vuln/cmd/govulncheck@latest ./...

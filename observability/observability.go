@@ -146,10 +146,25 @@ type Point struct {
 // MetricQuery is a PromQL expression over a range; From equal to To asks for one instant.
 type MetricQuery struct {
 	// Project restricts every selector of the expression to one project, whatever it says; "" restricts nothing.
-	Project  string
+	// Environment and Service, where given, restrict it further within the project.
+	Project     string
+	Environment string
+	Service     string
+
 	Expr     string
 	From, To time.Time
 	Step     time.Duration // 0 means the range over 240, at least 1 s
+}
+
+// Only returns the labels that every series of q carries; it is empty when q restricts nothing.
+func (q MetricQuery) Only() map[string]string {
+	only := map[string]string{}
+	for name, value := range map[string]string{"project": q.Project, "environment": q.Environment, "service": q.Service} {
+		if value != "" {
+			only[name] = value
+		}
+	}
+	return only
 }
 
 // Metrics is a store of samples.

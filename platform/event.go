@@ -48,6 +48,8 @@ const (
 	EventPlanStale         EventKind = "plan.stale"
 	EventTokenCreated      EventKind = "token.created"
 	EventTokenRevoked      EventKind = "token.revoked"
+	EventSilenceCreated    EventKind = "silence.created"
+	EventSilenceEnded      EventKind = "silence.ended"
 	EventServerStarted     EventKind = "server.started"
 	EventRouterStarted     EventKind = "router.started"
 )
@@ -61,7 +63,8 @@ func EventKinds() []EventKind {
 		EventInstanceStopped, EventInstanceDied, EventConfigChanged, EventSlotScaled, EventSlotRestarted,
 		EventIncidentOpened, EventIncidentMerged, EventIncidentResolved, EventIncidentDiagnosed, EventPlanProposed,
 		EventPlanApproved, EventPlanRejected, EventPlanRefused, EventPlanExecuting, EventPlanVerified, EventPlanFailed,
-		EventPlanExpired, EventPlanStale, EventTokenCreated, EventTokenRevoked, EventServerStarted, EventRouterStarted,
+		EventPlanExpired, EventPlanStale, EventTokenCreated, EventTokenRevoked, EventSilenceCreated, EventSilenceEnded,
+		EventServerStarted, EventRouterStarted,
 	}
 }
 

@@ -40,6 +40,8 @@ type (
 	ApprovalID string
 	// TokenID names a Token: tok_...
 	TokenID string
+	// SilenceID names a Silence: sil_...
+	SilenceID string
 )
 
 // Prefixes of identifiers, without the underscore.
@@ -59,6 +61,7 @@ const (
 	PrefixPlan        = "plan"
 	PrefixApproval    = "apr"
 	PrefixToken       = "tok"
+	PrefixSilence     = "sil"
 )
 
 var idEncoding = base32.NewEncoding("0123456789abcdefghjkmnpqrstvwxyz").WithPadding(base32.NoPadding)

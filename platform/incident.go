@@ -13,12 +13,13 @@ const (
 	SignalOOM          Signal = "oom"
 	SignalHealthLost   Signal = "health_lost"
 	SignalErrorRate    Signal = "error_rate"
+	SignalAlert        Signal = "alert" // a rule of the service; Incident.Rule names it
 )
 
 // Valid reports whether s is one of the signals above.
 func (s Signal) Valid() bool {
 	switch s {
-	case SignalBuildFailed, SignalDeployFailed, SignalCrashLoop, SignalOOM, SignalHealthLost, SignalErrorRate:
+	case SignalBuildFailed, SignalDeployFailed, SignalCrashLoop, SignalOOM, SignalHealthLost, SignalErrorRate, SignalAlert:
 		return true
 	}
 	return false
@@ -33,7 +34,7 @@ const (
 	IncidentResolved IncidentState = "resolved"
 )
 
-// Incident is something that broke in a slot. Findings of the same slot, signal and release merge into one.
+// Incident is something that broke in a slot. Findings of the same slot, signal, rule and release merge into one.
 type Incident struct {
 	ID            IncidentID    `json:"id"`
 	ProjectID     ProjectID     `json:"project_id"`
@@ -42,6 +43,8 @@ type Incident struct {
 	Environment   string        `json:"environment"`
 	Service       string        `json:"service"`
 	Signal        Signal        `json:"signal"`
+	Rule          string        `json:"rule,omitempty"` // name of the alert rule
+	Severity      Severity      `json:"severity,omitempty"`
 	Title         string        `json:"title"`
 	State         IncidentState `json:"state"`
 	ReleaseID     ReleaseID     `json:"release_id,omitempty"`
@@ -60,6 +63,8 @@ type Incident struct {
 type Finding struct {
 	SlotID    SlotID
 	Signal    Signal
+	Rule      string   // of SignalAlert
+	Severity  Severity // of SignalAlert
 	ReleaseID ReleaseID
 	DeployID  DeployID
 	Title     string

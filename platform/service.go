@@ -57,6 +57,8 @@ type ServiceSpec struct {
 	Hosts     []string          `json:"hosts,omitempty"`
 	// AutoDeploy is true when a push to the project's default branch deploys this service.
 	AutoDeploy bool `json:"auto_deploy"`
+	// Alerts are the rules of the blueprint. Those that hold are AlertRules of the newest spec, deployed or not.
+	Alerts []AlertRule `json:"alerts,omitempty"`
 }
 
 // BuildSpec says how to make the image from the commit. Paths are relative to the repository's root.

@@ -41,11 +41,12 @@ type broken struct {
 	repo *repo
 }
 
-func newBroken(t *testing.T, limit string) *broken {
+// newBroken makes it with a memory limit and further lines of its blueprint.
+func newBroken(t *testing.T, limit string, more ...string) *broken {
 	t.Helper()
 	rig := setup(t)
 	name, g := rig.project(t, "  - name: api\n    type: web\n    command: [/app]\n    port: 8080\n"+
-		"    healthCheck: {path: /healthz, interval: 1s, timeout: 2s, grace: 30s}\n    drain: 1s\n    resources: {memory: "+limit+"}\n")
+		"    healthCheck: {path: /healthz, interval: 1s, timeout: 2s, grace: 30s}\n    drain: 1s\n    resources: {memory: "+limit+"}\n"+strings.Join(more, ""))
 	b := &broken{t: t, rig: rig, name: name, repo: g}
 	b.push("Serve scores", faulty(t), nil)
 	return b

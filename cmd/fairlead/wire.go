@@ -54,6 +54,7 @@ type installation struct {
 	routes   *collect.Routes
 	lines    *collect.RouterLog
 	own      *collect.OwnLog
+	alerts   *collect.Alerts
 	api      *httpapi.API
 }
 
@@ -141,6 +142,7 @@ func (s *installation) buildCollectors(context.Context) error {
 		Dir: s.config.state.path(routerLog), StateDir: s.config.state.path("cursors"), Logs: s.logs, Hub: s.hub, Slots: s.plane,
 		Redactor: s.redactor, Log: s.log,
 	}
+	s.alerts = &collect.Alerts{Slots: s.plane, Logs: s.logs, Metrics: s.metrics, Reporter: s.plane, Log: s.log}
 	return err
 }
 
@@ -221,6 +223,7 @@ func (s *installation) run(ctx context.Context, listener net.Listener) error {
 		{"collector", s.collect.Run},
 		{"routes", s.routes.Run},
 		{"router log", s.lines.Run},
+		{"alerts", s.alerts.Run},
 		{"router", s.beside.keep},
 		{"source", s.repos.Run},
 	}

@@ -58,7 +58,7 @@ func child() error {
 		return err
 	}
 	c, err := collect.New(collect.Options{
-		Engine: engine, Logs: logs, CursorDir: filepath.Join(dir, "cursors"), DrainTimeout: 4 * time.Minute,
+		Engine: engine, Logs: logs, CursorDir: filepath.Join(dir, "cursors"), DrainTimeout: 6 * time.Minute,
 		Match: map[string]string{runtime.LabelInstallation: os.Getenv(childInstallation)},
 		Log:   slog.New(slog.NewTextHandler(os.Stderr, nil)),
 	})
@@ -159,10 +159,10 @@ func TestCollector_KilledTwiceStoresEachLineOfARealContainerOnce(t *testing.T) {
 
 func TestCollector_KilledAtTwentyThousandLinesASecondStoresEachLineOnce(t *testing.T) {
 	t.Parallel()
-	const total = 120_000
-	engine, installation, instance := writer(t, fmt.Sprint(total), "200") // 20,000 lines a second for 6 s
+	const total = 80_000
+	engine, installation, instance := writer(t, fmt.Sprint(total), "200") // 20,000 lines a second for 4 s
 	dir := t.TempDir()
-	killChild(t, dir, installation, 3*time.Second)
+	killChild(t, dir, installation, 2*time.Second)
 	killed := time.Now()
 	require.NoError(t, startChild(t, dir, installation, instance).Wait())
 	containers, err := engine.List(t.Context(), map[string]string{runtime.LabelInstance: instance})

@@ -185,12 +185,11 @@ func (l *Logs) Append(ctx context.Context, lines []observability.Line) error {
 	}
 	rows := logstorage.GetLogRows(streamFields, nil, nil, nil, "")
 	defer logstorage.PutLogRows(rows)
-	var fields []logstorage.Field
-	names := fieldNames{}
+	var columns row
 	for i := range lines {
 		line := lines[i].Normal()
-		fields = appendFields(fields[:0], &line, names)
-		rows.MustAdd(logstorage.TenantID{}, line.At.UnixNano(), fields, nil)
+		columns.fill(&line)
+		rows.MustAdd(logstorage.TenantID{}, line.At.UnixNano(), columns.fields, nil)
 		if rows.NeedFlush() {
 			l.storage.MustAddRows(rows)
 			rows.ResetKeepSettings()

@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"math"
+	"slices"
 	"strings"
 	"time"
 
@@ -28,14 +30,22 @@ func Scope(expr, project string) (string, error) {
 	if project == "" {
 		return "", platform.Errorf(platform.CodeInvalid, "A metric query names no project.").WithHint("Say which project to read.").WithField("project")
 	}
+	return restrict(expr, map[string]string{projectLabel: project})
+}
+
+// restrict returns expr with every selector restricted to series that carry all of the labels.
+func restrict(expr string, only map[string]string) (string, error) {
 	parsed, err := parse(expr)
 	if err != nil {
 		return "", err
 	}
-	only := labels.MustNewMatcher(labels.MatchEqual, projectLabel, project)
+	var matchers []*labels.Matcher
+	for _, name := range slices.Sorted(maps.Keys(only)) {
+		matchers = append(matchers, labels.MustNewMatcher(labels.MatchEqual, name, only[name]))
+	}
 	parser.Inspect(parsed, func(node parser.Node, _ []parser.Node) error {
 		if selector, ok := node.(*parser.VectorSelector); ok {
-			selector.LabelMatchers = append(selector.LabelMatchers, only)
+			selector.LabelMatchers = append(selector.LabelMatchers, matchers...)
 		}
 		return nil
 	})
@@ -62,12 +72,7 @@ func (m *Metrics) Query(ctx context.Context, q observability.MetricQuery) ([]obs
 		return nil, err
 	}
 	defer release()
-	if q.Project != "" {
-		q.Expr, err = Scope(q.Expr, q.Project)
-	} else {
-		_, err = parse(q.Expr)
-	}
-	if err != nil {
+	if q.Expr, err = restrict(q.Expr, q.Only()); err != nil {
 		return nil, err
 	}
 	if q, err = rangeOf(q, time.Now()); err != nil {

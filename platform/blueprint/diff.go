@@ -109,7 +109,7 @@ func values(fs []field) map[string]string {
 // order is that of the fields in the format's description.
 var order = []string{
 	"type", "context", "dockerfile", "buildArgs", "buildSecrets", "image", "command", "preDeploy", "port", "healthCheck",
-	"resources", "env", "disk", "replicas", "drain", "hosts", "autoDeploy",
+	"resources", "env", "disk", "replicas", "drain", "hosts", "autoDeploy", "alerts",
 }
 
 func rank(name string) int {
@@ -157,6 +157,7 @@ func flatten(s platform.ServiceSpec) []field {
 	set("drain", short(s.Drain))
 	set("hosts", strings.Join(s.Hosts, ", "))
 	set("autoDeploy", strconv.FormatBool(s.AutoDeploy))
+	setAlerts(set, s.Alerts)
 	return fs
 }
 

@@ -55,6 +55,7 @@ func (d *decoder) service(n *yaml.Node, at string, taken claims) platform.Servic
 		{"drain", func(n *yaml.Node, at string) { s.Drain = d.duration(n, at, platform.MinDrain, platform.MaxDrain) }},
 		{"hosts", func(n *yaml.Node, at string) { r.later(n, at); s.Hosts = r.hosts(n, at) }},
 		{"autoDeploy", func(n *yaml.Node, at string) { s.AutoDeploy = d.flag(n, at) }},
+		{"alerts", func(n *yaml.Node, at string) { s.Alerts = r.alerts(n, at) }},
 	}, "name", "type")
 	r.source()
 	if s.Kind == "" && len(d.problems) > before {

@@ -14,7 +14,7 @@ import (
 	"github.com/fairlead/fairlead/platform/store"
 )
 
-// readBlueprint parses the text and compares it with the host.
+// readBlueprint parses the text, compares it with the host, and sees that its alert rules can be evaluated.
 func (p *Plane) readBlueprint(ctx context.Context, text string) (*blueprint.Blueprint, error) {
 	bp, err := blueprint.Parse([]byte(text))
 	if err != nil {
@@ -22,6 +22,9 @@ func (p *Plane) readBlueprint(ctx context.Context, text string) (*blueprint.Blue
 	}
 	for _, spec := range bp.Services {
 		if err := p.fitsHost(ctx, spec); err != nil {
+			return nil, err
+		}
+		if err := p.checkAlerts(ctx, bp.Project, spec); err != nil {
 			return nil, err
 		}
 	}

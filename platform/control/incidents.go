@@ -116,7 +116,7 @@ func (p *Plane) Diagnose(ctx context.Context, actor platform.Actor, id platform.
 }
 
 // Report opens, merges or resolves an incident; opening enqueues its diagnosis. A finding that resolves what is not
-// open changes nothing and returns a zero incident.
+// open, or that a silence keeps quiet, opens nothing and returns a zero incident.
 func (p *Plane) Report(ctx context.Context, f platform.Finding) (platform.Incident, error) {
 	if !f.Signal.Valid() {
 		return platform.Incident{}, platform.Errorf(platform.CodeInvalid, "%q is not a signal.", f.Signal).WithField("signal")
@@ -145,12 +145,15 @@ func (p *Plane) report(ctx context.Context, tx *store.Tx, slot platform.Slot, f 
 	if f.Resolved {
 		return p.reportResolved(ctx, tx, slot, f)
 	}
-	open, err := tx.OpenIncident(ctx, slot.ID, f.Signal, f.ReleaseID)
+	open, err := tx.OpenIncident(ctx, f)
 	if err != nil {
 		return platform.Incident{}, err
 	}
 	if open != nil {
 		return p.merge(ctx, tx, slot, *open, f)
+	}
+	if kept, err := p.silenced(ctx, tx, slot, f); kept || err != nil {
+		return platform.Incident{}, err
 	}
 	return p.open(ctx, tx, slot, f)
 }
@@ -158,8 +161,8 @@ func (p *Plane) report(ctx context.Context, tx *store.Tx, slot platform.Slot, f 
 func (p *Plane) open(ctx context.Context, tx *store.Tx, slot platform.Slot, f platform.Finding) (platform.Incident, error) {
 	i := platform.Incident{
 		ID: platform.NewID[platform.IncidentID](platform.PrefixIncident), ProjectID: slot.ProjectID, SlotID: slot.ID,
-		Project: slot.Project, Environment: slot.Environment, Service: slot.Service, Signal: f.Signal, Title: f.Title,
-		State: platform.IncidentOpen, ReleaseID: f.ReleaseID, DeployID: f.DeployID, Count: 1,
+		Project: slot.Project, Environment: slot.Environment, Service: slot.Service, Signal: f.Signal,
+		Rule: f.Rule, Severity: f.Severity, Title: f.Title, State: platform.IncidentOpen, ReleaseID: f.ReleaseID, DeployID: f.DeployID, Count: 1,
 		OnsetAt: f.OnsetAt.UTC(), OpenedAt: p.now(), LastSeenAt: f.SeenAt.UTC(),
 	}
 	if f.ReleaseID != "" {
@@ -211,7 +214,7 @@ func (p *Plane) reportResolved(ctx context.Context, tx *store.Tx, slot platform.
 	}
 	var last platform.Incident
 	for _, i := range open {
-		if f.ReleaseID != "" && i.ReleaseID != f.ReleaseID {
+		if f.ReleaseID != "" && i.ReleaseID != f.ReleaseID || f.Rule != "" && i.Rule != f.Rule {
 			continue
 		}
 		if err := p.resolve(ctx, tx, detector, i, f.Title, string(f.DeployID)); err != nil {

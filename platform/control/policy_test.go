@@ -21,7 +21,7 @@ func allowed(v verb, kind platform.ActorKind, role platform.Role) bool {
 		return true
 	case verbPropose:
 		return kind == platform.ActorAgent || role != platform.RoleViewer
-	case verbPush, verbDeploy, verbCancel, verbRollback, verbScale, verbRestart, verbSetEnv:
+	case verbPush, verbDeploy, verbCancel, verbRollback, verbScale, verbRestart, verbSetEnv, verbSilence:
 		return kind != platform.ActorAgent && role != platform.RoleViewer
 	case verbDecide:
 		return kind == platform.ActorHuman && role != platform.RoleViewer
@@ -47,7 +47,7 @@ func TestAuthorize_EveryVerbKindAndRole(t *testing.T) {
 					continue
 				}
 				want := platform.CodeDenied
-				if kind == platform.ActorAgent && v != verbDecide && v != verbCreateProject && v != verbDeleteProject && v != verbManageTokens && v != verbReadSystem {
+				if kind == platform.ActorAgent && v != verbDecide && v != verbSilence && v != verbCreateProject && v != verbDeleteProject && v != verbManageTokens && v != verbReadSystem {
 					want = platform.CodeApprovalRequired
 				}
 				code(t, want, err)
@@ -150,6 +150,8 @@ func TestScope_AnotherProjectIsNotFoundEverywhere(t *testing.T) {
 	instance := b.instance(platform.NewID[platform.InstanceID](platform.PrefixInstance), deploys.Items[0], platform.InstanceReady)
 	require.NoError(t, b.RecordInstance(ctx, instance, ""))
 	plan := b.propose(fixer, platform.Action{Kind: platform.ActionRollback})
+	silence, err := b.CreateSilence(ctx, ada, platform.CreateSilenceRequest{SlotRef: api, Reason: "a test", For: platform.DefaultFor})
+	require.NoError(t, err)
 	for name, do := range map[string]func() error{
 		"project":   func() error { _, err := b.GetProject(ctx, eve, "shop"); return err },
 		"slot":      func() error { _, err := b.GetSlot(ctx, eve, api); return err },
@@ -175,8 +177,15 @@ func TestScope_AnotherProjectIsNotFoundEverywhere(t *testing.T) {
 		"watch": func() error {
 			return b.WatchEvents(ctx, eve, platform.EventFilter{Project: "shop"}, func(platform.Event) error { return nil })
 		},
-		"decide": func() error { _, err := b.Decide(ctx, eve, plan.ID, yes()); return err },
-		"delete": func() error { return b.DeleteProject(ctx, eve, platform.DeleteProjectRequest{Project: "shop"}) },
+		"alerts":   func() error { _, err := b.ListAlerts(ctx, eve, api); return err },
+		"silences": func() error { _, err := b.ListSilences(ctx, eve, "shop"); return err },
+		"silence": func() error {
+			_, err := b.CreateSilence(ctx, eve, platform.CreateSilenceRequest{SlotRef: api, Reason: "x", For: platform.DefaultFor})
+			return err
+		},
+		"end silence": func() error { return b.EndSilence(ctx, eve, silence.ID) },
+		"decide":      func() error { _, err := b.Decide(ctx, eve, plan.ID, yes()); return err },
+		"delete":      func() error { return b.DeleteProject(ctx, eve, platform.DeleteProjectRequest{Project: "shop"}) },
 	} {
 		require.Equal(t, platform.CodeNotFound, platform.CodeOf(do()), name)
 	}

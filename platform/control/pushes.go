@@ -198,11 +198,11 @@ func newestWanted(ctx context.Context, tx *store.Tx, slot platform.Slot) (commit
 	return live.Commit, live.Spec, err == nil, err
 }
 
-// sameWork reports whether two specs need the same instances. The number of instances, the hosts and what a push does
-// are settings of the slot, which take effect without a deploy.
+// sameWork reports whether two specs need the same instances. The number of instances, the hosts, what a push does and
+// the alert rules are settings, which take effect without a deploy.
 func sameWork(a, b platform.ServiceSpec) bool {
 	for _, s := range []*platform.ServiceSpec{&a, &b} {
-		s.Replicas, s.Hosts, s.AutoDeploy = 0, nil, false
+		s.Replicas, s.Hosts, s.AutoDeploy, s.Alerts = 0, nil, false, nil
 	}
 	return sameJSON(a, b)
 }

@@ -113,6 +113,7 @@ func (a *API) register() {
 	a.registerLogs()
 	a.registerMetrics()
 	a.registerIncidents()
+	a.registerAlerts()
 	a.registerPlans()
 	a.registerTokens()
 }

@@ -14,6 +14,7 @@ type plane interface {
 	deploys
 	signals
 	incidents
+	alerts
 	plans
 	tokens
 }
@@ -67,6 +68,13 @@ type incidents interface {
 	ListIncidents(ctx context.Context, actor platform.Actor, f platform.IncidentFilter) (platform.List[platform.Incident], error)
 	GetIncident(ctx context.Context, actor platform.Actor, id platform.IncidentID) (platform.IncidentDetail, error)
 	Diagnose(ctx context.Context, actor platform.Actor, id platform.IncidentID) (platform.Incident, error)
+}
+
+type alerts interface {
+	ListAlerts(ctx context.Context, actor platform.Actor, ref platform.SlotRef) ([]platform.Alert, error)
+	ListSilences(ctx context.Context, actor platform.Actor, project string) ([]platform.Silence, error)
+	CreateSilence(ctx context.Context, actor platform.Actor, req platform.CreateSilenceRequest) (platform.Silence, error)
+	EndSilence(ctx context.Context, actor platform.Actor, id platform.SilenceID) error
 }
 
 type plans interface {

@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"slices"
 
 	"github.com/fairlead/fairlead/platform"
 )
@@ -37,6 +38,12 @@ func (t *Tx) LockDeploy(ctx context.Context, id platform.DeployID) (platform.Dep
 type Scope struct {
 	Projects             []string
 	Environment, Service string
+}
+
+// Holds reports whether a slot is within the scope.
+func (s Scope) Holds(slot platform.Slot) bool {
+	return (s.Projects == nil || slices.Contains(s.Projects, slot.Project)) &&
+		(s.Environment == "" || s.Environment == slot.Environment) && (s.Service == "" || s.Service == slot.Service)
 }
 
 func (s Scope) listing(table string, page platform.Page) listing {

@@ -26,10 +26,12 @@ func (t *Tx) LockIncident(ctx context.Context, id platform.IncidentID) (platform
 	return one[platform.Incident](ctx, t, notFound("incident", string(id)), "SELECT doc FROM incidents WHERE id = $1 FOR UPDATE", id)
 }
 
-// OpenIncident returns the open incident of a slot, signal and release, nil when there is none.
-func (t *Tx) OpenIncident(ctx context.Context, slot platform.SlotID, signal platform.Signal, release platform.ReleaseID) (*platform.Incident, error) {
+// OpenIncident returns the open incident that a finding belongs to, nil when there is none: of its slot, signal and
+// release, or of its slot and rule, which goes on over releases.
+func (t *Tx) OpenIncident(ctx context.Context, f platform.Finding) (*platform.Incident, error) {
 	return first[platform.Incident](ctx, t,
-		"SELECT doc FROM incidents WHERE slot_id = $1 AND signal = $2 AND release_id = $3 AND state = 'open' FOR UPDATE", slot, signal, release)
+		"SELECT doc FROM incidents WHERE slot_id = $1 AND signal = $2 AND rule = $3 AND (release_id = $4 OR rule <> '') AND state = 'open' FOR UPDATE",
+		f.SlotID, f.Signal, f.Rule, f.ReleaseID)
 }
 
 // OpenIncidentsOf returns the open incidents of a slot, of the given signals or of all when there are none, oldest first.

@@ -36,6 +36,8 @@ type Plane struct {
 	Incident  platform.IncidentDetail
 	Plan      platform.Plan
 	Tokens    []platform.Token
+	Alerts    []platform.Alert
+	Silences  []platform.Silence
 	WhyAnswer platform.Why
 	// Fail, where set, is asked before every call but Authenticate.
 	Fail func(call string) error

@@ -41,6 +41,7 @@ func New() *Plane {
 	p.fillRuntime()
 	p.fillSlots()
 	p.fillIncident()
+	p.fillAlerts()
 	p.fillSignals()
 	return p
 }
