@@ -39,6 +39,7 @@ const (
 	SourceRuntime   = "runtime"    // an instance's output
 	SourceBuild     = "build"      // an image build
 	SourcePreDeploy = "pre-deploy" // a pre-deploy command
+	SourceRouter    = "router"     // the router's access log and what else it says
 	SourceSystem    = "fairlead"   // Fairlead's own
 )
 

@@ -130,7 +130,7 @@ func (c *serverConfig) serve(ctx context.Context, log *slog.Logger) error {
 	if err != nil {
 		return platform.Errorf(platform.CodeConflict, "The API cannot listen on %s: %v.", c.api, err).WithHint("Choose another address with --api, or stop what listens there.")
 	}
-	log.Info("Fairlead is starting", "api", "http://"+c.api, "router", "http://"+c.router, "state", string(c.state))
+	s.log.Info("Fairlead is starting", "api", "http://"+c.api, "router", "http://"+c.router, "state", string(c.state))
 	return s.run(ctx, listener)
 }
 

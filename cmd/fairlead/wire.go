@@ -52,13 +52,16 @@ type installation struct {
 	collect  *collect.Collector
 	detector *collect.Detector
 	routes   *collect.Routes
+	lines    *collect.RouterLog
+	own      *collect.OwnLog
 	alerts   *collect.Alerts
 	api      *httpapi.API
 }
 
 // wire opens what must be open and builds every part. What it opened is closed again when it fails.
 func wire(ctx context.Context, config *serverConfig, log *slog.Logger) (*installation, error) {
-	s := &installation{config: config, log: log}
+	s := &installation{config: config, own: collect.NewOwnLog(log.Handler(), secret.Redact)}
+	s.log = slog.New(s.own)
 	for _, build := range []func(context.Context) error{s.openState, s.openStores, s.openEngine, s.buildPlane, s.buildCollectors, s.buildWorker, s.buildFaces} {
 		if err := build(ctx); err != nil {
 			s.close()
@@ -135,6 +138,10 @@ func (s *installation) buildCollectors(context.Context) error {
 	})
 	s.detector = collect.NewDetector(s.plane, s.log)
 	s.routes = &collect.Routes{Router: s.router, Slots: s.plane, Metrics: s.metrics, Detector: s.detector, Log: s.log}
+	s.lines = &collect.RouterLog{
+		Dir: s.config.state.path(routerLog), StateDir: s.config.state.path("cursors"), Logs: s.logs, Hub: s.hub, Slots: s.plane,
+		Redactor: s.redactor, Log: s.log,
+	}
 	s.alerts = &collect.Alerts{Slots: s.plane, Logs: s.logs, Metrics: s.metrics, Reporter: s.plane, Log: s.log}
 	return err
 }
@@ -205,6 +212,7 @@ type part struct {
 func (s *installation) run(ctx context.Context, listener net.Listener) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
+	defer s.keepOwnLog(ctx)()
 	if err := s.beside.ensure(ctx); err != nil {
 		s.log.Error("no router: traffic waits until one can be started", "error", err)
 	}
@@ -214,6 +222,7 @@ func (s *installation) run(ctx context.Context, listener net.Listener) error {
 		{"worker", s.worker.Run},
 		{"collector", s.collect.Run},
 		{"routes", s.routes.Run},
+		{"router log", s.lines.Run},
 		{"alerts", s.alerts.Run},
 		{"sampler", s.sampler().Run},
 		{"scraper", s.scraper().Run},
@@ -245,6 +254,19 @@ func (s *installation) run(ctx context.Context, listener net.Listener) error {
 		}
 	}
 	return all
+}
+
+// keepOwnLog stores what Fairlead says about itself until what it returns is called, after everything else has ended.
+func (s *installation) keepOwnLog(ctx context.Context) (stop func()) {
+	ctx, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	done := make(chan error, 1)
+	go func() { done <- s.own.Run(ctx, s.logs, s.hub) }()
+	return func() {
+		cancel()
+		if err := <-done; err != nil {
+			s.log.Error("the server's last lines are on its standard error only", "error", err)
+		}
+	}
 }
 
 // recordStart notes the start of a process in the timeline; a database that is away now does not stop it.

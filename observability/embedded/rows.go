@@ -38,9 +38,14 @@ var streamFields = []string{colProject, colEnvironment, colService, colInstance,
 type row struct {
 	fields []logstorage.Field
 	cuts   []cut
+	names  map[string]string // the columns of fields by their names, so that not each line makes them anew
 }
 
-// fill sets the columns of a normal line. Empty columns are left out: the library takes them for absent.
+// maxNames bounds row.names: a program may invent names without end.
+const maxNames = 1000
+
+// fill sets the columns of a normal line, nearly in the order of their names, in which the library sorts them. Empty
+// columns are left out: the library takes them for absent.
 func (r *row) fill(l *observability.Line) {
 	dst := r.fields[:0]
 	add := func(name, value string) {
@@ -48,37 +53,55 @@ func (r *row) fill(l *observability.Line) {
 			dst = append(dst, logstorage.Field{Name: name, Value: value})
 		}
 	}
-	add(colProject, l.Project)
-	add(colEnvironment, l.Environment)
-	add(colService, l.Service)
-	add(colInstance, l.Instance)
-	add(colSource, l.Source)
+	shape, cuts, shaped := shapeOf(l, r.cuts)
+	r.cuts = cuts
+	add(colMessage, l.Message)
+	if l.Truncated {
+		add(colCut, "1")
+	}
 	add(colDeploy, l.Deploy)
-	add(colStream, l.Stream)
+	if !l.EndAt.IsZero() {
+		add(colEndAt, strconv.FormatInt(l.EndAt.UnixNano(), 10))
+		add(colEndSeq, strconv.FormatUint(l.EndSeq, 10))
+	}
+	add(colEnvironment, l.Environment)
+	for name, value := range l.Fields {
+		add(r.column(name), value)
+	}
+	add(colInstance, l.Instance)
 	add(colLevel, string(l.Level))
+	add(colProject, l.Project)
+	if !shaped {
+		add(colRaw, l.Raw)
+	}
 	if l.Release != 0 {
 		add(colRelease, strconv.Itoa(l.Release))
 	}
 	// Seq is always there, so that a row is never without columns.
 	add(colSeq, strconv.FormatUint(l.Seq, 10))
-	if l.Truncated {
-		add(colCut, "1")
-	}
-	if !l.EndAt.IsZero() {
-		add(colEndAt, strconv.FormatInt(l.EndAt.UnixNano(), 10))
-		add(colEndSeq, strconv.FormatUint(l.EndSeq, 10))
-	}
-	add(colMessage, l.Message)
-	shape, cuts, shaped := shapeOf(l, r.cuts)
-	if r.cuts = cuts; shaped {
+	add(colService, l.Service)
+	if shaped {
 		add(colShape, shape)
-	} else {
-		add(colRaw, l.Raw)
 	}
-	for name, value := range l.Fields {
-		add(fieldPrefix+name, value)
-	}
+	add(colSource, l.Source)
+	add(colStream, l.Stream)
 	r.fields = dst
+}
+
+// column returns the column of a field.
+func (r *row) column(field string) string {
+	column, ok := r.names[field]
+	if ok {
+		return column
+	}
+	column = fieldPrefix + field
+	if r.names == nil {
+		r.names = make(map[string]string)
+	}
+	if len(r.names) < maxNames {
+		r.names[field] = column
+	}
+	return column
 }
 
 // lineOf reads row i of a block. The block's strings live no longer than the callback, so every value is cloned.

@@ -63,6 +63,7 @@ const (
 	verbManageTokens  verb = "manage tokens"
 	verbAudit         verb = "verify the event chain"
 	verbProfile       verb = "profile the server"
+	verbReadSystem    verb = "read what Fairlead says about itself"
 )
 
 // rule is who may do what a verb names. An agent may read and propose; everything else it proposes or leaves alone.
@@ -94,6 +95,7 @@ var rules = map[verb]rule{
 	verbDeleteProject: {role: platform.RoleAdmin, automation: true, agentCode: platform.CodeDenied},
 	verbProfile:       {role: platform.RoleAdmin, automation: true, agentCode: platform.CodeDenied},
 	verbManageTokens:  {role: platform.RoleAdmin, automation: true, agentCode: platform.CodeDenied},
+	verbReadSystem:    {role: platform.RoleAdmin, automation: true, agentCode: platform.CodeDenied},
 }
 
 // authorize is the single choke point: may the actor do this, in the project of that name ("" for none). A project out

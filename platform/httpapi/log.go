@@ -19,7 +19,7 @@ type LogFilter struct {
 	Release     int      `query:"release" minimum:"0" doc:"Only of this release number."`
 	Deploy      string   `query:"deploy" maxLength:"80" doc:"Only of this deploy, its build included."`
 	Instance    string   `query:"instance" maxLength:"80" doc:"Only of this instance."`
-	Source      string   `query:"source" enum:"runtime,build,pre-deploy,fairlead" doc:"Where the line came from."`
+	Source      string   `query:"source" enum:"runtime,build,pre-deploy,router,fairlead" doc:"Where the line came from."`
 	Level       []string `query:"level" enum:"debug,info,warn,error,fatal" doc:"Only of these levels, separated by commas."`
 	MinLevel    string   `query:"min_level" enum:"debug,info,warn,error,fatal" doc:"Only of this level and graver ones."`
 	Text        string   `query:"text" maxLength:"1000" doc:"Lines that contain this."`

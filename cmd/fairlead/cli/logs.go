@@ -224,8 +224,8 @@ func (p *linePrinter) print(l observability.Line) error {
 	}
 	indent := width(b.String())
 	text := clean(l.Message)
-	if l.Truncated {
-		text += " [cut]"
+	if l.Truncated && !strings.HasSuffix(text, observability.CutMark) {
+		text += observability.CutMark
 	}
 	b.WriteString(indentAfterFirst(text, indent))
 	out.print("%s", b.String())
