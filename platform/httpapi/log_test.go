@@ -123,7 +123,7 @@ func TestExport_EndsWithWhatWentWrong(t *testing.T) {
 	require.Equal(t, "The log store does not answer.", last.Error.Detail)
 }
 
-// TestExport_WaitsForASlowReader yields lines without end to a reader that does not read: what is on the way must not grow.
+// TestExport_WaitsForASlowReader yields 200 MB of lines to a reader that does not read: what is on the way must not grow.
 func TestExport_WaitsForASlowReader(t *testing.T) {
 	t.Parallel()
 	b := setup(t, httpapi.Options{})
@@ -131,7 +131,7 @@ func TestExport_WaitsForASlowReader(t *testing.T) {
 	var yielded atomic.Int64
 	moved, ended := make(chan struct{}, 1), make(chan error, 1)
 	b.plane.OnExport = func(yield func(observability.Line) error) error {
-		for {
+		for range 20_000 {
 			if err := yield(line); err != nil {
 				ended <- err
 				return err
@@ -142,6 +142,8 @@ func TestExport_WaitsForASlowReader(t *testing.T) {
 			default:
 			}
 		}
+		ended <- nil
+		return nil
 	}
 	ctx, leave := context.WithCancel(t.Context())
 	defer leave()
