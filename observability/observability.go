@@ -93,6 +93,13 @@ type LogPage struct {
 	Next  string `json:"next,omitempty"` // cursor of the next page, "" at the end
 }
 
+// LogCount is how many lines of one level fall into one step of a range.
+type LogCount struct {
+	At    time.Time `json:"at"` // beginning of the step
+	Level Level     `json:"level"`
+	Lines int64     `json:"lines"`
+}
+
 // Logs is a store of lines.
 type Logs interface {
 	// Append stores lines. A line with the same Instance (or Deploy, for builds), At and Seq as one stored before may be
