@@ -16,6 +16,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/fairlead/fairlead/observability/loki"
 	"github.com/fairlead/fairlead/observability/prometheus"
 	"github.com/fairlead/fairlead/platform"
 	"github.com/fairlead/fairlead/platform/routing"
@@ -30,7 +31,8 @@ type serverConfig struct {
 	databaseURL string
 	planTTL     time.Duration
 	metrics     prometheus.Options // of a metric server besides ours
-	hosts       []string           // names besides localhost by which the API may be asked for
+	loki        loki.Options
+	hosts       []string // names besides localhost by which the API may be asked for
 }
 
 const (
@@ -65,6 +67,7 @@ func newServerCommand() *cobra.Command {
 	cmd.Flags().StringVar(&config.router, "router", defaultRouter, "address on which services answer")
 	cmd.Flags().StringVar(&config.baseDomain, "base-domain", "localhost", "domain under which services get their hosts")
 	cmd.Flags().StringSliceVar(&config.hosts, "host", nil, "further names by which the API may be asked for")
+	addLokiFlags(cmd.Flags(), &config.loki)
 	cmd.Flags().BoolVar(&detach, "detach", false, "start in the background, wait until it is ready, and say how to reach it")
 	cmd.AddCommand(newServerStopCommand())
 	return cmd
@@ -99,6 +102,7 @@ func (c *serverConfig) fromEnvironment() error {
 	if c.metrics, err = metricSettings(os.Getenv); err != nil {
 		return err
 	}
+	lokiFromEnvironment(&c.loki)
 	if text := os.Getenv("FAIRLEAD_PLAN_TTL"); text != "" {
 		if c.planTTL, err = time.ParseDuration(text); err != nil || c.planTTL <= 0 {
 			return platform.Errorf(platform.CodeInvalid, "FAIRLEAD_PLAN_TTL %q is not a duration.", text).WithHint("Write it as 30m.")
@@ -169,6 +173,7 @@ func (c *serverConfig) detach(ctx context.Context, out io.Writer) error {
 	for _, host := range c.hosts {
 		args = append(args, "--host", host)
 	}
+	args = append(args, lokiArguments(&c.loki)...)
 	cmd := exec.Command(self, args...) //nolint:noctx // it must outlive this process
 	cmd.Env = append(os.Environ(), "FAIRLEAD_STATE="+string(c.state))
 	cmd.Stdout, cmd.Stderr = file, file

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"net"
 	"net/http"
@@ -17,6 +18,7 @@ import (
 	"github.com/fairlead/fairlead/observability"
 	"github.com/fairlead/fairlead/observability/collect"
 	"github.com/fairlead/fairlead/observability/embedded"
+	"github.com/fairlead/fairlead/observability/loki"
 	"github.com/fairlead/fairlead/platform"
 	"github.com/fairlead/fairlead/platform/build"
 	"github.com/fairlead/fairlead/platform/client"
@@ -40,7 +42,7 @@ type installation struct {
 
 	postgres *embeddedpg.Server // nil with a DATABASE_URL
 	store    *store.Store
-	logs     *embedded.Logs
+	logs     observability.Logs // in the state folder, or in Loki
 	metrics  *meters
 	hub      *observability.Hub
 	engine   *docker.Runtime
@@ -89,14 +91,33 @@ func (s *installation) openState(ctx context.Context) error {
 }
 
 func (s *installation) openStores(context.Context) error {
-	var err error
-	if s.logs, err = embedded.OpenLogs(s.config.state.path("logs"), embedded.LogOptions{}); err != nil {
+	err := s.openLogs()
+	if err != nil {
 		return err
 	}
 	if s.metrics, err = openMeters(s.config.state.path("metrics"), s.config.metrics, s.log); err != nil {
 		return err
 	}
 	s.hub = observability.NewHub()
+	return nil
+}
+
+// openLogs opens the Loki that the settings name, else the store in the state folder.
+func (s *installation) openLogs() error {
+	if options := s.config.loki; options.URL != "" {
+		options.Log = s.log
+		logs, err := loki.Open(options)
+		if err != nil {
+			return err
+		}
+		s.logs = logs
+		return nil
+	}
+	logs, err := embedded.OpenLogs(s.config.state.path("logs"), embedded.LogOptions{})
+	if err != nil {
+		return err
+	}
+	s.logs = logs
 	return nil
 }
 
@@ -281,8 +302,8 @@ func (s *installation) close() {
 	if s.store != nil {
 		s.store.Close()
 	}
-	if s.logs != nil {
-		if err := s.logs.Close(); err != nil {
+	if logs, ok := s.logs.(io.Closer); ok {
+		if err := logs.Close(); err != nil {
 			s.log.Error("close the log store", "error", err)
 		}
 	}
