@@ -292,9 +292,13 @@ func (s *Spool) send(ctx context.Context, lines []observability.Line) (done int,
 		return 0, 0, nil
 	}
 	err = s.options.Target.Append(ctx, lines)
+	var refused *Refused
 	switch {
 	case err == nil:
 		return len(lines), 0, nil
+	case errors.As(err, &refused):
+		s.options.Log.Warn("lines are refused for good and passed over", "error", err)
+		return len(lines), uint64(refused.Lines), nil
 	case platform.CodeOf(err) != platform.CodeInvalid:
 		return 0, 0, err
 	case len(lines) == 1:
