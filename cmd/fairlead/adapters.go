@@ -8,7 +8,6 @@ import (
 
 	"github.com/fairlead/fairlead/agent"
 	"github.com/fairlead/fairlead/observability"
-	"github.com/fairlead/fairlead/observability/embedded"
 	"github.com/fairlead/fairlead/platform"
 	"github.com/fairlead/fairlead/platform/build"
 	"github.com/fairlead/fairlead/platform/source"
@@ -35,7 +34,7 @@ func (c checkouts) Checkout(ctx context.Context, project, commit string) (string
 // buildLogs shows lines to live readers and stores them.
 type buildLogs struct {
 	hub  *observability.Hub
-	logs *embedded.Logs
+	logs observability.Logs
 }
 
 // Append publishes and stores the lines.

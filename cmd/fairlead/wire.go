@@ -17,6 +17,8 @@ import (
 	"github.com/fairlead/fairlead/observability"
 	"github.com/fairlead/fairlead/observability/collect"
 	"github.com/fairlead/fairlead/observability/embedded"
+	"github.com/fairlead/fairlead/observability/forward"
+	"github.com/fairlead/fairlead/observability/spool"
 	"github.com/fairlead/fairlead/platform"
 	"github.com/fairlead/fairlead/platform/build"
 	"github.com/fairlead/fairlead/platform/client"
@@ -40,7 +42,9 @@ type installation struct {
 
 	postgres *embeddedpg.Server // nil with a DATABASE_URL
 	store    *store.Store
-	logs     *embedded.Logs
+	stored   *embedded.Logs
+	spool    *spool.Spool    // in front of stored
+	logs     *forward.Stream // in front of spool: what everything appends to and asks
 	metrics  *embedded.Metrics
 	hub      *observability.Hub
 	engine   *docker.Runtime
@@ -86,7 +90,18 @@ func (s *installation) openState(ctx context.Context) error {
 
 func (s *installation) openStores(context.Context) error {
 	var err error
-	if s.logs, err = embedded.OpenLogs(s.config.state.path("logs"), embedded.LogOptions{}); err != nil {
+	if s.stored, err = embedded.OpenLogs(s.config.state.path("logs"), embedded.LogOptions{}); err != nil {
+		return err
+	}
+	if s.spool, err = spool.Open(spool.Options{Dir: s.config.state.path("spool"), Target: s.stored, Log: s.log}); err != nil {
+		return err
+	}
+	receivers, err := forward.Load(s.config.forwardFile())
+	if err != nil {
+		return err
+	}
+	s.logs, err = forward.Open(forward.Options{Store: s.spool, Receivers: receivers, Dir: s.config.state.path("forward"), Log: s.log})
+	if err != nil {
 		return err
 	}
 	if s.metrics, err = embedded.OpenMetrics(s.config.state.path("metrics"), embedded.MetricOptions{Log: s.log}); err != nil {
@@ -218,6 +233,11 @@ func (s *installation) run(ctx context.Context, listener net.Listener) error {
 	if s.postgres != nil {
 		parts = append(parts, part{"postgres", s.postgres.Watch})
 	}
+	// Lines go on to the store and the receivers until everything that writes lines has ended.
+	draining, drained := context.WithCancel(context.WithoutCancel(ctx))
+	var drain sync.WaitGroup
+	drain.Go(func() { _ = s.spool.Run(draining) })
+	drain.Go(func() { _ = s.logs.Run(draining) })
 	ended := make(chan error, len(parts))
 	var wait sync.WaitGroup
 	for _, p := range parts {
@@ -231,6 +251,8 @@ func (s *installation) run(ctx context.Context, listener net.Listener) error {
 		})
 	}
 	wait.Wait()
+	drained()
+	drain.Wait()
 	close(ended)
 	var all error
 	for err := range ended {
@@ -253,11 +275,7 @@ func (s *installation) close() {
 	if s.store != nil {
 		s.store.Close()
 	}
-	if s.logs != nil {
-		if err := s.logs.Close(); err != nil {
-			s.log.Error("close the log store", "error", err)
-		}
-	}
+	s.closeLogs()
 	if s.metrics != nil {
 		if err := s.metrics.Close(); err != nil {
 			s.log.Error("close the metric store", "error", err)
@@ -265,6 +283,33 @@ func (s *installation) close() {
 	}
 	if s.engine != nil {
 		s.engine.Close()
+	}
+}
+
+// closeLogs closes the log store before its spool, which then knows that the store lost nothing.
+func (s *installation) closeLogs() {
+	if s.logs != nil {
+		if err := s.logs.Close(); err != nil {
+			s.log.Error("close the receivers of logs", "error", err)
+		}
+	}
+	settled := false
+	if s.stored != nil {
+		err := s.stored.Close()
+		if settled = err == nil; err != nil {
+			s.log.Error("close the log store", "error", err)
+		}
+	}
+	if s.spool == nil {
+		return
+	}
+	if settled {
+		if err := s.spool.Settle(); err != nil {
+			s.log.Error("save how far the log spool is drained", "error", err)
+		}
+	}
+	if err := s.spool.Close(); err != nil {
+		s.log.Error("close the log spool", "error", err)
 	}
 }
 
