@@ -112,10 +112,8 @@ func judge(resp *http.Response, answer []byte, lines int) error {
 		return &spool.Refused{Lines: lines, Why: "the OTLP receiver answers " + resp.Status}
 	}
 	var took collector.ExportLogsServiceResponse
-	if proto.Unmarshal(answer, &took) != nil {
-		return nil // a success in another encoding is a success
-	}
-	if n := took.GetPartialSuccess().GetRejectedLogRecords(); n > 0 {
+	decoded := proto.Unmarshal(answer, &took) == nil // a success in another encoding is a success
+	if n := took.GetPartialSuccess().GetRejectedLogRecords(); decoded && n > 0 {
 		return &spool.Refused{Lines: int(min(n, int64(lines))), Why: platform.Truncate(took.GetPartialSuccess().GetErrorMessage(), 300)}
 	}
 	return nil

@@ -225,8 +225,15 @@ func appendSyslog(dst []byte, l *observability.Line, host string) []byte {
 		release = strconv.Itoa(l.Release)
 	}
 	for _, param := range []struct{ name, value string }{
-		{"project", l.Project}, {"environment", l.Environment}, {"service", l.Service}, {"release", release}, {"deploy", l.Deploy},
-		{"instance", l.Instance}, {"stream", l.Stream}, {"level", string(l.Level)}, {"seq", strconv.FormatUint(l.Seq, 10)},
+		{"project", l.Project},
+		{"environment", l.Environment},
+		{"service", l.Service},
+		{"release", release},
+		{"deploy", l.Deploy},
+		{"instance", l.Instance},
+		{"stream", l.Stream},
+		{"level", string(l.Level)},
+		{"seq", strconv.FormatUint(l.Seq, 10)},
 	} {
 		dst = appendParam(dst, param.name, param.value)
 	}
