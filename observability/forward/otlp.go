@@ -109,12 +109,12 @@ func judge(resp *http.Response, answer []byte, lines int) error {
 		return platform.Errorf(platform.CodeInvalid, "The OTLP receiver answers %s.", resp.Status).WithHint("Its own log says what it does not take.")
 	}
 	if resp.StatusCode/100 != 2 {
-		return &spool.Refused{Lines: lines, Why: "the OTLP receiver answers " + resp.Status}
+		return &spool.RefusedError{Lines: lines, Why: "the OTLP receiver answers " + resp.Status}
 	}
 	var took collector.ExportLogsServiceResponse
 	decoded := proto.Unmarshal(answer, &took) == nil // a success in another encoding is a success
 	if n := took.GetPartialSuccess().GetRejectedLogRecords(); decoded && n > 0 {
-		return &spool.Refused{Lines: int(min(n, int64(lines))), Why: platform.Truncate(took.GetPartialSuccess().GetErrorMessage(), 300)}
+		return &spool.RefusedError{Lines: int(min(n, int64(lines))), Why: platform.Truncate(took.GetPartialSuccess().GetErrorMessage(), 300)}
 	}
 	return nil
 }

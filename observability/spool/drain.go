@@ -292,7 +292,7 @@ func (s *Spool) send(ctx context.Context, lines []observability.Line) (done int,
 		return 0, 0, nil
 	}
 	err = s.options.Target.Append(ctx, lines)
-	var refused *Refused
+	var refused *RefusedError
 	switch {
 	case err == nil:
 		return len(lines), 0, nil

@@ -20,21 +20,23 @@ import (
 	"github.com/fairlead/fairlead/platform"
 )
 
-// Sender takes lines. An invalid error (platform.CodeInvalid) says that it will never take these together; a *Refused
+// Sender takes lines. An invalid error (platform.CodeInvalid) says that it will never take these together; a *RefusedError
 // that it is done with them; any other error says to try again, after as long as its method RetryAfter()
 // time.Duration says where it has one.
 type Sender interface {
 	Append(ctx context.Context, lines []observability.Line) error
 }
 
-// Refused is the error of a Sender that is done with lines, of which it will never take some.
-type Refused struct {
+// RefusedError is the error of a Sender that is done with lines, of which it will never take some.
+type RefusedError struct {
 	Lines int
 	Why   string
 }
 
 // Error says how many lines were refused, and why.
-func (r *Refused) Error() string { return fmt.Sprintf("%d lines were refused: %s", r.Lines, r.Why) }
+func (r *RefusedError) Error() string {
+	return fmt.Sprintf("%d lines were refused: %s", r.Lines, r.Why)
+}
 
 // Options say what a spool works with. Dir and Target are required; zero values of the others mean the defaults.
 type Options struct {
