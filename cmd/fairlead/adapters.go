@@ -8,7 +8,6 @@ import (
 
 	"github.com/fairlead/fairlead/agent"
 	"github.com/fairlead/fairlead/observability"
-	"github.com/fairlead/fairlead/observability/loki"
 	"github.com/fairlead/fairlead/platform"
 	"github.com/fairlead/fairlead/platform/build"
 	"github.com/fairlead/fairlead/platform/source"
@@ -68,15 +67,9 @@ func (s *installation) parts(ctx context.Context) []platform.PartStatus {
 			return host.Engine, err
 		}},
 		{"router", func(ctx context.Context) (string, error) { return "http://" + s.config.router, s.router.Ping(ctx) }},
-		{"logs", func(ctx context.Context) (string, error) {
-			_, err := s.logs.Query(ctx, observability.LogQuery{Source: observability.SourceSystem, From: time.Now().Add(-time.Minute), Limit: 1})
-			return "answers", err
-		}},
+		{"logs", s.logStatus},
 		{"metrics", s.metrics.ping},
 		{"state", s.room},
-	}
-	if logs, ok := s.logs.(*loki.Logs); ok {
-		checks = append(checks, check{"loki", func(ctx context.Context) (string, error) { return lokiStatus(ctx, logs), nil }})
 	}
 	statuses := make([]platform.PartStatus, 0, len(checks))
 	for _, check := range checks {
@@ -86,7 +79,7 @@ func (s *installation) parts(ctx context.Context) []platform.PartStatus {
 		}
 		statuses = append(statuses, platform.PartStatus{Name: check.name, OK: err == nil, Detail: detail})
 	}
-	return statuses
+	return append(statuses, s.forwardStatus()...)
 }
 
 // images lets the worker build by the engine.

@@ -11,11 +11,13 @@ import (
 	"os"
 	"os/exec"
 	"os/signal"
+	"path/filepath"
 	"syscall"
 	"time"
 
 	"github.com/spf13/cobra"
 
+	"github.com/fairlead/fairlead/observability/forward"
 	"github.com/fairlead/fairlead/observability/loki"
 	"github.com/fairlead/fairlead/observability/prometheus"
 	"github.com/fairlead/fairlead/platform"
@@ -33,6 +35,7 @@ type serverConfig struct {
 	metrics     prometheus.Options // of a metric server besides ours
 	loki        loki.Options
 	hosts       []string // names besides localhost by which the API may be asked for
+	forward     string   // file of the receivers of logs; "" is forward.yaml in the state folder
 }
 
 const (
@@ -68,6 +71,7 @@ func newServerCommand() *cobra.Command {
 	cmd.Flags().StringVar(&config.baseDomain, "base-domain", "localhost", "domain under which services get their hosts")
 	cmd.Flags().StringSliceVar(&config.hosts, "host", nil, "further names by which the API may be asked for")
 	addLokiFlags(cmd.Flags(), &config.loki)
+	cmd.Flags().StringVar(&config.forward, "forward", "", "file that names receivers of logs (default forward.yaml in the state folder)")
 	cmd.Flags().BoolVar(&detach, "detach", false, "start in the background, wait until it is ready, and say how to reach it")
 	cmd.AddCommand(newServerStopCommand())
 	return cmd
@@ -88,8 +92,24 @@ func newServerStopCommand() *cobra.Command {
 	}
 }
 
+// forwardFile is the file that names the receivers of logs.
+func (c *serverConfig) forwardFile() string {
+	if c.forward != "" {
+		return c.forward
+	}
+	return c.state.path(forward.FileName)
+}
+
 func (c *serverConfig) fromEnvironment() error {
 	var err error
+	if c.forward != "" {
+		if c.forward, err = filepath.Abs(c.forward); err != nil {
+			return err
+		}
+		if _, err := os.Stat(c.forward); err != nil {
+			return platform.Errorf(platform.CodeInvalid, "--forward %q: there is no such file.", c.forward).WithHint("Name the file that lists the receivers of logs.")
+		}
+	}
 	if c.state, err = defaultState(); err != nil {
 		return err
 	}
@@ -174,6 +194,9 @@ func (c *serverConfig) detach(ctx context.Context, out io.Writer) error {
 		args = append(args, "--host", host)
 	}
 	args = append(args, lokiArguments(&c.loki)...)
+	if c.forward != "" {
+		args = append(args, "--forward", c.forward)
+	}
 	cmd := exec.Command(self, args...) //nolint:noctx // it must outlive this process
 	cmd.Env = append(os.Environ(), "FAIRLEAD_STATE="+string(c.state))
 	cmd.Stdout, cmd.Stderr = file, file

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"log/slog"
 	"net"
 	"net/http"
@@ -17,8 +16,8 @@ import (
 	"github.com/fairlead/fairlead/mcp/tools"
 	"github.com/fairlead/fairlead/observability"
 	"github.com/fairlead/fairlead/observability/collect"
-	"github.com/fairlead/fairlead/observability/embedded"
-	"github.com/fairlead/fairlead/observability/loki"
+	"github.com/fairlead/fairlead/observability/forward"
+	"github.com/fairlead/fairlead/observability/spool"
 	"github.com/fairlead/fairlead/platform"
 	"github.com/fairlead/fairlead/platform/build"
 	"github.com/fairlead/fairlead/platform/client"
@@ -42,7 +41,9 @@ type installation struct {
 
 	postgres *embeddedpg.Server // nil with a DATABASE_URL
 	store    *store.Store
-	logs     observability.Logs // in the state folder, or in Loki
+	stored   observability.Logs // in the state folder, or in Loki
+	spool    *spool.Spool       // in front of stored
+	logs     *forward.Stream    // in front of spool: what everything appends to and asks
 	metrics  *meters
 	hub      *observability.Hub
 	engine   *docker.Runtime
@@ -99,25 +100,6 @@ func (s *installation) openStores(context.Context) error {
 		return err
 	}
 	s.hub = observability.NewHub()
-	return nil
-}
-
-// openLogs opens the Loki that the settings name, else the store in the state folder.
-func (s *installation) openLogs() error {
-	if options := s.config.loki; options.URL != "" {
-		options.Log = s.log
-		logs, err := loki.Open(options)
-		if err != nil {
-			return err
-		}
-		s.logs = logs
-		return nil
-	}
-	logs, err := embedded.OpenLogs(s.config.state.path("logs"), embedded.LogOptions{})
-	if err != nil {
-		return err
-	}
-	s.logs = logs
 	return nil
 }
 
@@ -254,6 +236,11 @@ func (s *installation) run(ctx context.Context, listener net.Listener) error {
 	if s.postgres != nil {
 		parts = append(parts, part{"postgres", s.postgres.Watch})
 	}
+	// Lines go on to the store and the receivers until everything that writes lines has ended.
+	draining, drained := context.WithCancel(context.WithoutCancel(ctx))
+	var drain sync.WaitGroup
+	drain.Go(func() { _ = s.spool.Run(draining) })
+	drain.Go(func() { _ = s.logs.Run(draining) })
 	ended := make(chan error, len(parts))
 	var wait sync.WaitGroup
 	for _, p := range parts {
@@ -267,6 +254,8 @@ func (s *installation) run(ctx context.Context, listener net.Listener) error {
 		})
 	}
 	wait.Wait()
+	drained()
+	drain.Wait()
 	close(ended)
 	var all error
 	for err := range ended {
@@ -302,11 +291,7 @@ func (s *installation) close() {
 	if s.store != nil {
 		s.store.Close()
 	}
-	if logs, ok := s.logs.(io.Closer); ok {
-		if err := logs.Close(); err != nil {
-			s.log.Error("close the log store", "error", err)
-		}
-	}
+	s.closeLogs()
 	if s.metrics != nil {
 		if err := s.metrics.close(); err != nil {
 			s.log.Error("close the metric store", "error", err)

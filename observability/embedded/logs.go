@@ -110,6 +110,9 @@ func (o LogOptions) withDefaults() LogOptions {
 // Durable returns how long after Append returned a line is sure to outlive a kill of the process.
 func (l *Logs) Durable() time.Duration { return 3*l.options.FlushInterval + 2*time.Second }
 
+// Visible returns how long after Append returned a line may be hidden from a query.
+func (l *Logs) Visible() time.Duration { return 5 * readYourWrites }
+
 // Close writes what is in memory to disk and frees the folder. Later calls of any method return an unavailable error.
 func (l *Logs) Close() error {
 	l.mu.Lock()

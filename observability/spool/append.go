@@ -1,0 +1,193 @@
+package spool
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"syscall"
+	"time"
+
+	"github.com/fairlead/fairlead/observability"
+	"github.com/fairlead/fairlead/platform"
+)
+
+// request is one Append on its way to disk.
+type request struct {
+	frames []frame
+	done   bool // guarded by Spool.writing, like err
+	err    error
+}
+
+func (r *request) size() (n int64) {
+	for i := range r.frames {
+		n += int64(len(r.frames[i].bytes))
+	}
+	return n
+}
+
+// Append stores lines on disk. Appends that come while the disk is busy share one write. When an error is returned
+// none of the lines was taken: invalid for a line without a time, unavailable while the disk is full or fails.
+func (s *Spool) Append(ctx context.Context, lines []observability.Line) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	for i := range lines {
+		if lines[i].At.IsZero() {
+			return platform.Errorf(platform.CodeInvalid, "A log line has no time.").WithHint("Set At on every line.").WithField("at")
+		}
+	}
+	if len(lines) == 0 {
+		return nil
+	}
+	r := &request{frames: newFrames(lines)}
+	s.mu.Lock()
+	s.queue = append(s.queue, r)
+	s.mu.Unlock()
+
+	// Whoever gets the lock writes for everybody who queued up while it was held.
+	s.writing.Lock()
+	defer s.writing.Unlock()
+	if r.done {
+		return r.err
+	}
+	s.mu.Lock()
+	queue := s.queue
+	s.queue = nil
+	s.mu.Unlock()
+	err := s.write(queue)
+	for _, waiting := range queue {
+		waiting.done, waiting.err = true, err
+	}
+	if err == nil {
+		select {
+		case s.wake <- struct{}{}:
+		default:
+		}
+	}
+	return err
+}
+
+// write makes the requests durable, all or none. The caller holds writing.
+func (s *Spool) write(queue []*request) error {
+	size := int64(0)
+	for _, r := range queue {
+		size += r.size()
+	}
+	if err := s.makeWritable(size); err != nil {
+		return err
+	}
+	s.mu.Lock()
+	seq, active := s.next, s.segments[len(s.segments)-1]
+	s.mu.Unlock()
+	now := time.Now()
+	first := seq
+	buffer := make([]byte, 0, size)
+	for _, r := range queue {
+		for i := range r.frames {
+			r.frames[i].seal(seq, now)
+			buffer = append(buffer, r.frames[i].bytes...)
+			seq += r.frames[i].lines
+		}
+	}
+	s.reach("before write")
+	_, err := s.active.WriteAt(buffer, active.size)
+	if err == nil {
+		err = syncData(s.active)
+	}
+	if err != nil {
+		s.abandon(active.size)
+		return platform.Errorf(platform.CodeUnavailable, "The log spool cannot be written: %v.", err).
+			WithHint("Look at the disk that holds %s.", s.options.Dir)
+	}
+	s.reach("after write")
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, r := range queue {
+		for i := range r.frames {
+			f := &r.frames[i]
+			active.note(f, first, now, int64(len(f.bytes)))
+			first += f.lines
+			s.waiting += f.lines
+		}
+	}
+	s.next = seq
+	s.bytes += size
+	return nil
+}
+
+// abandon leaves the active segment after a failed write. The next one begins at the same seq, so that what may be on
+// disk behind size is known not to be accepted, even when it cannot be cut off now.
+func (s *Spool) abandon(size int64) {
+	if err := s.active.Truncate(size); err != nil {
+		s.options.Log.Error("a failed write to the log spool cannot be cut off; it is passed over", "error", err)
+	}
+	_ = s.active.Close()
+	s.active = nil
+}
+
+// freeEvery is how often the free space of the disk is looked at.
+const freeEvery = time.Second
+
+// makeWritable sees that there is an active segment and room for size more bytes.
+func (s *Spool) makeWritable(size int64) error {
+	s.mu.Lock()
+	closed := s.closed
+	s.mu.Unlock()
+	if closed {
+		return errClosed()
+	}
+	if now := time.Now(); now.Sub(s.checked) >= freeEvery {
+		if err := s.checkFree(); err != nil {
+			return err
+		}
+		s.checked = now
+	}
+	if err := s.makeRoom(size); err != nil {
+		return err
+	}
+	s.mu.Lock()
+	full := s.active != nil && s.segments[len(s.segments)-1].size >= s.options.SegmentBytes
+	s.mu.Unlock()
+	if s.active != nil && !full {
+		return nil
+	}
+	return s.rotate()
+}
+
+// checkFree refuses lines before the disk is full: what waits elsewhere, such as in the engine, is not lost.
+func (s *Spool) checkFree() error {
+	var stat syscall.Statfs_t
+	if err := syscall.Statfs(s.options.Dir, &stat); err != nil {
+		return fmt.Errorf("read the free space of the spool folder: %w", err)
+	}
+	if free := int64(stat.Bavail) * stat.Bsize; free < s.options.MinFreeBytes {
+		return platform.Errorf(platform.CodeUnavailable, "The disk that holds %s has %d MiB free; the log spool takes no line below %d MiB.",
+			s.options.Dir, free>>20, s.options.MinFreeBytes>>20).WithHint("Free space on that disk, or move the state folder with FAIRLEAD_STATE.")
+	}
+	return nil
+}
+
+// rotate ends the active segment and begins the next one.
+func (s *Spool) rotate() error {
+	s.mu.Lock()
+	fresh := &segment{number: s.number + 1, first: s.next, end: s.next, size: segmentHead}
+	s.mu.Unlock()
+	file, err := replaceFile(s.path(segmentName(fresh.number)), func(f *os.File) error {
+		_, err := f.Write(fresh.head(0))
+		return err
+	})
+	if err != nil {
+		return platform.Errorf(platform.CodeUnavailable, "The log spool cannot begin a new file: %v.", err).
+			WithHint("Look at the disk that holds %s.", s.options.Dir)
+	}
+	if s.active != nil {
+		_ = s.active.Close()
+	}
+	s.active = file
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.number = fresh.number
+	s.segments = append(s.segments, fresh)
+	s.bytes += fresh.size
+	return nil
+}
