@@ -1,6 +1,7 @@
 package exposition_test
 
 import (
+	"errors"
 	"bytes"
 	"fmt"
 	"io"
@@ -77,7 +78,7 @@ func parse(t *testing.T, contentType string, body []byte) map[string]float64 {
 	found := map[string]float64{}
 	for {
 		entry, err := p.Next()
-		if err == io.EOF {
+		if errors.Is(err, io.EOF) {
 			return found
 		}
 		require.NoError(t, err)

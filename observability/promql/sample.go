@@ -1,6 +1,7 @@
 package promql
 
 import (
+	"github.com/prometheus/common/model"
 	"github.com/prometheus/prometheus/model/labels"
 
 	"github.com/fairlead/fairlead/observability"
@@ -8,7 +9,7 @@ import (
 )
 
 // NameLabel is the label that holds the name of a metric.
-const NameLabel = labels.MetricName
+const NameLabel = model.MetricNameLabel
 
 // CheckSamples refuses samples with bad names or without a time, by a platform invalid error that names the field.
 func CheckSamples(samples []observability.Sample) error {

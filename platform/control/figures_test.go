@@ -16,7 +16,9 @@ func TestFigures_CountWhatWasRecorded(t *testing.T) {
 	ctx := t.Context()
 	slot := b.slot()
 	for i, in := range []platform.Instance{
-		{ID: "ins_a", State: platform.InstanceReady}, {ID: "ins_b", State: platform.InstanceDead}, {ID: "ins_c", State: platform.InstanceDead, OOMKilled: true},
+		{ID: "ins_a", State: platform.InstanceReady},
+		{ID: "ins_b", State: platform.InstanceDead},
+		{ID: "ins_c", State: platform.InstanceDead, OOMKilled: true},
 		{ID: "ins_d", State: platform.InstanceStopped},
 	} {
 		in.ProjectID, in.SlotID, in.Ordinal = slot.ProjectID, slot.ID, i

@@ -46,7 +46,7 @@ func (h *Host) Sample(ctx context.Context, now time.Time) ([]observability.Sampl
 	}
 	proc, err := procfs.NewFS(h.options.Proc)
 	if err != nil {
-		return t.out, nil // another kernel
+		return t.out, nil //nolint:nilerr // another kernel, which is no fault
 	}
 	for _, take := range []func(procfs.FS) error{t.processors, t.load, t.memory, t.network} {
 		if err := take(proc); err != nil {

@@ -3,6 +3,7 @@
 package prometheustest
 
 import (
+	"context"
 	"bufio"
 	"io"
 	"os"
@@ -48,7 +49,7 @@ func Start(t *testing.T, s Server) string {
 		require.NoError(t, os.WriteFile(web, []byte(s.Web), 0o600))
 		args = append(args, "--web.config.file="+web)
 	}
-	cmd := exec.Command(binary, args...)
+	cmd := exec.CommandContext(context.WithoutCancel(t.Context()), binary, args...) // ended by the cleanup
 	output, err := cmd.StderrPipe()
 	require.NoError(t, err)
 	require.NoError(t, cmd.Start())

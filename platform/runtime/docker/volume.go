@@ -76,7 +76,7 @@ func folderBytes(ctx context.Context, dir string) (int64, error) {
 			total += info.Size()
 			return nil
 		}
-		if key := [2]uint64{uint64(stat.Dev), stat.Ino}; stat.Nlink > 1 && !d.IsDir() {
+		if key := [2]uint64{stat.Dev, stat.Ino}; stat.Nlink > 1 && !d.IsDir() {
 			if seen[key] {
 				return nil
 			}
