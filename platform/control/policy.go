@@ -61,6 +61,7 @@ const (
 	verbCreateProject verb = "create a project"
 	verbDeleteProject verb = "delete a project"
 	verbManageTokens  verb = "manage tokens"
+	verbNotify        verb = "change where notifications go"
 	verbAudit         verb = "verify the event chain"
 )
 
@@ -92,6 +93,7 @@ var rules = map[verb]rule{
 	verbCreateProject: {role: platform.RoleAdmin, automation: true, agentCode: platform.CodeDenied},
 	verbDeleteProject: {role: platform.RoleAdmin, automation: true, agentCode: platform.CodeDenied},
 	verbManageTokens:  {role: platform.RoleAdmin, automation: true, agentCode: platform.CodeDenied},
+	verbNotify:        {role: platform.RoleAdmin, automation: true, agentCode: platform.CodeDenied},
 }
 
 // authorize is the single choke point: may the actor do this, in the project of that name ("" for none). A project out

@@ -25,7 +25,7 @@ func allowed(v verb, kind platform.ActorKind, role platform.Role) bool {
 		return kind != platform.ActorAgent && role != platform.RoleViewer
 	case verbDecide:
 		return kind == platform.ActorHuman && role != platform.RoleViewer
-	case verbCreateProject, verbDeleteProject, verbManageTokens:
+	case verbCreateProject, verbDeleteProject, verbManageTokens, verbNotify:
 		return kind != platform.ActorAgent && role == platform.RoleAdmin
 	}
 	return false
@@ -47,7 +47,7 @@ func TestAuthorize_EveryVerbKindAndRole(t *testing.T) {
 					continue
 				}
 				want := platform.CodeDenied
-				if kind == platform.ActorAgent && v != verbDecide && v != verbSilence && v != verbCreateProject && v != verbDeleteProject && v != verbManageTokens {
+				if kind == platform.ActorAgent && v != verbDecide && v != verbSilence && v != verbCreateProject && v != verbDeleteProject && v != verbManageTokens && v != verbNotify {
 					want = platform.CodeApprovalRequired
 				}
 				code(t, want, err)
