@@ -24,7 +24,7 @@ var floors = map[string]int{
 	"agent/causes": 1, "observability/parse": 2, "observability/detect": 2,
 
 	"platform/runtime/docker": 2, "platform/source": 2, "platform/build": 2, "platform/store": 2, "platform/embeddedpg": 2,
-	"platform/router": 2, "platform/router/loadtest": 2, "observability/embedded": 2, "observability/embedded/quiet": 0,
+	"agent/notify": 2, "platform/router": 2, "platform/router/loadtest": 2, "observability/embedded": 2, "observability/embedded/quiet": 0,
 
 	"platform/control": 3, "observability/collect": 3, "agent/evidence": 3,
 
