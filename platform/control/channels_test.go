@@ -150,7 +150,9 @@ func TestChannel_OnlyAdminsChangeAndOnlyWithinTheirScope(t *testing.T) {
 func TestChannel_ThatMustNotBeReachedIsRefused(t *testing.T) {
 	t.Parallel()
 	b := shop(t, func(o *Options) {
-		o.Reach = func(_ context.Context, host string) error { return errors.New(host + " leads to 10.0.0.7, a private address") }
+		o.Reach = func(_ context.Context, host string) error {
+			return errors.New(host + " leads to 10.0.0.7, a private address")
+		}
 	})
 	_, err := b.CreateChannel(t.Context(), ada, webhook())
 	code(t, platform.CodeInvalid, err, "10.0.0.7", "--notify-allow")
