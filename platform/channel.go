@@ -64,7 +64,7 @@ const (
 
 // ChannelFilter chooses events. Empty fields do not restrict, but Kinds, which becomes DefaultNotified.
 type ChannelFilter struct {
-	Kinds        []string `json:"kinds"` // "incident.opened", "incident.*" or "*"
+	Kinds        []string `json:"kinds,omitempty"` // "incident.opened", "incident.*" or "*"
 	Environments []string `json:"environments,omitempty"`
 	Services     []string `json:"services,omitempty"`
 	MinSeverity  Severity `json:"min_severity,omitempty"` // see EventSeverity
@@ -159,7 +159,7 @@ type CreateChannelRequest struct {
 
 // UpdateChannelRequest changes what it names. The target stays: another target is another channel.
 type UpdateChannelRequest struct {
-	Channel   ChannelID
+	Channel   ChannelID      `json:"-"`
 	Enabled   *bool          `json:"enabled,omitempty"`
 	Secret    string         `json:"secret,omitempty"`
 	Filter    *ChannelFilter `json:"filter,omitempty"`

@@ -114,6 +114,7 @@ func (a *API) register() {
 	a.registerMetrics()
 	a.registerIncidents()
 	a.registerAlerts()
+	a.registerChannels()
 	a.registerPlans()
 	a.registerTokens()
 }
