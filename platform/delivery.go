@@ -74,6 +74,7 @@ const (
 type Notice struct {
 	Channel  Channel
 	Secret   string
+	Broken   string // why it cannot be sent as it is, though the next attempt may; "" where it can
 	Delivery Delivery
 	Events   []Event // the newest MaxNoticeEvents, oldest first
 	// Incident is the one that all events are about, with what is known of it now; nil when there is none.

@@ -124,9 +124,15 @@ func mail(n platform.Notice, id string, now time.Time) ([]byte, error) {
 	var out bytes.Buffer
 	parts := multipart.NewWriter(&out)
 	headers := [][2]string{
-		{"Date", now.UTC().Format("02 Jan 2006 15:04:05 -0700")}, {"From", "Fairlead <" + n.Channel.Email.From + ">"}, {"To", strings.Join(n.Channel.Email.To, ", ")},
-		{"Subject", subject(n, m)}, {"Message-ID", id}, {HeaderDelivery, string(n.Delivery.ID)}, {HeaderEvent, kindOf(n)},
-		{"Auto-Submitted", "auto-generated"}, {"MIME-Version", "1.0"},
+		{"Date", now.UTC().Format("02 Jan 2006 15:04:05 -0700")},
+		{"From", "Fairlead <" + n.Channel.Email.From + ">"},
+		{"To", strings.Join(n.Channel.Email.To, ", ")},
+		{"Subject", subject(n, m)},
+		{"Message-ID", id},
+		{HeaderDelivery, string(n.Delivery.ID)},
+		{HeaderEvent, kindOf(n)},
+		{"Auto-Submitted", "auto-generated"},
+		{"MIME-Version", "1.0"},
 	}
 	if n.Thread != "" && n.Incident != nil {
 		headers = append(headers, [2]string{"In-Reply-To", n.Thread}, [2]string{"References", n.Thread})

@@ -10,6 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/fairlead/fairlead/platform"
+	"github.com/fairlead/fairlead/platform/secret"
 	"github.com/fairlead/fairlead/platform/store"
 	"github.com/fairlead/fairlead/platform/store/storetest"
 )
@@ -328,6 +329,24 @@ func TestReceipt_OneWhoIsGoneDisablesAndOneWhoAsksIsLeftAlone(t *testing.T) {
 	_, err = b.Diagnose(t.Context(), bob, i.ID)
 	require.NoError(t, err)
 	require.NotNil(t, b.claim())
+}
+
+func TestClaim_ChannelWhoseSecretDoesNotOpenHoldsUpNoOther(t *testing.T) {
+	t.Parallel()
+	b, _ := trouble(t)
+	b.breaks(platform.SignalCrashLoop)
+	other, err := secret.New([]byte(strings.Repeat("z", 32)))
+	require.NoError(t, err)
+	moved := benchOn(t, b.store, func(o *Options) { o.Sealer = other })
+	second, err := moved.CreateChannel(t.Context(), ada, webhook(func(r *platform.CreateChannelRequest) { r.Name = "second" }))
+	require.NoError(t, err)
+	moved.breaks(platform.SignalOOM)
+	lost := moved.claim()
+	require.Contains(t, lost.Broken, "does not open")
+	require.Empty(t, lost.Secret)
+	well := moved.claim()
+	require.Equal(t, second.ID, well.Channel.ID)
+	require.Empty(t, well.Broken)
 }
 
 func TestTestChannel_IsTriedOnceNowAndAnswersWhatTheReceiverSaid(t *testing.T) {

@@ -140,14 +140,23 @@ func (p *Plane) FillOutboxes(ctx context.Context) (int, error) {
 	})
 	total := 0
 	for _, id := range behind {
-		for more := true; more && err == nil; {
-			var n int
-			n, more, err = p.fillOutbox(ctx, id)
-			total += n
+		n, one := p.fillWhole(ctx, id)
+		total += n
+		if platform.CodeOf(one) == platform.CodeNotFound { // removed meanwhile
+			continue
 		}
-		if platform.CodeOf(err) == platform.CodeNotFound { // removed meanwhile
-			err = nil
+		if err = errors.Join(err, one); platform.CodeOf(one) == platform.CodeUnavailable {
+			break
 		}
+	}
+	return total, err
+}
+
+func (p *Plane) fillWhole(ctx context.Context, id platform.ChannelID) (total int, err error) {
+	for more := true; more && err == nil; {
+		var n int
+		n, more, err = p.fillOutbox(ctx, id)
+		total += n
 	}
 	return total, err
 }
@@ -259,8 +268,14 @@ func (p *Plane) notice(ctx context.Context, tx *store.Tx, d platform.Delivery) (
 		return nil, err
 	}
 	n := &platform.Notice{Channel: c, Delivery: d, Severity: platform.SeverityInfo, APIURL: p.o.APIURL}
-	if n.Secret, err = p.openSecret(ctx, tx, c); err != nil {
+	sealed, err := tx.ChannelSecret(ctx, c.ID)
+	if err != nil {
 		return nil, err
+	}
+	if n.Secret, err = p.openSecret(c, sealed); err != nil {
+		// One channel must not hold up the others: it fails as if its receiver did not answer.
+		p.o.Log.Error("the secret of a channel does not open", "channel", c.ID, "error", err)
+		n.Broken = "The channel's secret does not open: set it again, or bring the server's key back."
 	}
 	if n.Events, err = tx.EventsAt(ctx, d.Events[max(0, len(d.Events)-platform.MaxNoticeEvents):]); err != nil {
 		return nil, err
@@ -296,10 +311,9 @@ func (p *Plane) notice(ctx context.Context, tx *store.Tx, d platform.Delivery) (
 	return n, err
 }
 
-func (p *Plane) openSecret(ctx context.Context, tx *store.Tx, c platform.Channel) (string, error) {
-	sealed, err := tx.ChannelSecret(ctx, c.ID)
-	if err != nil || sealed == "" {
-		return "", err
+func (p *Plane) openSecret(c platform.Channel, sealed string) (string, error) {
+	if sealed == "" {
+		return "", nil
 	}
 	return p.o.Sealer.Open(sealed, secretPlace(c.ID))
 }

@@ -92,7 +92,10 @@ func (w *Worker) sendNotice(ctx context.Context, n platform.Notice) {
 	if w.stopHere("notice/claimed") != nil {
 		return
 	}
-	r := w.o.Sender.Send(whole, n)
+	r := platform.Receipt{Words: n.Broken}
+	if n.Broken == "" {
+		r = w.o.Sender.Send(whole, n)
+	}
 	if w.stopHere("notice/sent") != nil {
 		return
 	}
