@@ -13,45 +13,51 @@ type EventKind string
 
 // The kinds of event.
 const (
-	EventProjectCreated    EventKind = "project.created"
-	EventProjectDeleted    EventKind = "project.deleted"
-	EventBlueprintApplied  EventKind = "blueprint.applied"
-	EventCommitPushed      EventKind = "commit.pushed"
-	EventPushRefused       EventKind = "push.refused"
-	EventDeployQueued      EventKind = "deploy.queued"
-	EventDeployPhase       EventKind = "deploy.phase"
-	EventDeployLive        EventKind = "deploy.live"
-	EventDeployFailed      EventKind = "deploy.failed"
-	EventDeployCanceled    EventKind = "deploy.canceled"
-	EventDeploySuperseded  EventKind = "deploy.superseded"
-	EventReleaseCreated    EventKind = "release.created"
-	EventInstanceStarted   EventKind = "instance.started"
-	EventInstanceReady     EventKind = "instance.ready"
-	EventInstanceUnhealthy EventKind = "instance.unhealthy"
-	EventInstanceStopped   EventKind = "instance.stopped"
-	EventInstanceDied      EventKind = "instance.died"
-	EventConfigChanged     EventKind = "config.changed"
-	EventSlotScaled        EventKind = "slot.scaled"
-	EventSlotRestarted     EventKind = "slot.restarted"
-	EventIncidentOpened    EventKind = "incident.opened"
-	EventIncidentMerged    EventKind = "incident.merged"
-	EventIncidentResolved  EventKind = "incident.resolved"
-	EventIncidentDiagnosed EventKind = "incident.diagnosed"
-	EventPlanProposed      EventKind = "plan.proposed"
-	EventPlanApproved      EventKind = "plan.approved"
-	EventPlanRejected      EventKind = "plan.rejected"
-	EventPlanRefused       EventKind = "plan.refused" // a decision or execution that was refused, with the reason
-	EventPlanExecuting     EventKind = "plan.executing"
-	EventPlanVerified      EventKind = "plan.verified"
-	EventPlanFailed        EventKind = "plan.failed"
-	EventPlanExpired       EventKind = "plan.expired"
-	EventPlanStale         EventKind = "plan.stale"
-	EventTokenCreated      EventKind = "token.created"
-	EventTokenRevoked      EventKind = "token.revoked"
-	EventSilenceCreated    EventKind = "silence.created"
-	EventSilenceEnded      EventKind = "silence.ended"
-	EventServerStarted     EventKind = "server.started"
-	EventRouterStarted     EventKind = "router.started"
+	EventProjectCreated     EventKind = "project.created"
+	EventProjectDeleted     EventKind = "project.deleted"
+	EventBlueprintApplied   EventKind = "blueprint.applied"
+	EventCommitPushed       EventKind = "commit.pushed"
+	EventPushRefused        EventKind = "push.refused"
+	EventDeployQueued       EventKind = "deploy.queued"
+	EventDeployPhase        EventKind = "deploy.phase"
+	EventDeployLive         EventKind = "deploy.live"
+	EventDeployFailed       EventKind = "deploy.failed"
+	EventDeployCanceled     EventKind = "deploy.canceled"
+	EventDeploySuperseded   EventKind = "deploy.superseded"
+	EventReleaseCreated     EventKind = "release.created"
+	EventInstanceStarted    EventKind = "instance.started"
+	EventInstanceReady      EventKind = "instance.ready"
+	EventInstanceUnhealthy  EventKind = "instance.unhealthy"
+	EventInstanceStopped    EventKind = "instance.stopped"
+	EventInstanceDied       EventKind = "instance.died"
+	EventConfigChanged      EventKind = "config.changed"
+	EventSlotScaled         EventKind = "slot.scaled"
+	EventSlotRestarted      EventKind = "slot.restarted"
+	EventIncidentOpened     EventKind = "incident.opened"
+	EventIncidentMerged     EventKind = "incident.merged"
+	EventIncidentResolved   EventKind = "incident.resolved"
+	EventIncidentDiagnosed  EventKind = "incident.diagnosed"
+	EventPlanProposed       EventKind = "plan.proposed"
+	EventPlanApproved       EventKind = "plan.approved"
+	EventPlanRejected       EventKind = "plan.rejected"
+	EventPlanRefused        EventKind = "plan.refused" // a decision or execution that was refused, with the reason
+	EventPlanExecuting      EventKind = "plan.executing"
+	EventPlanVerified       EventKind = "plan.verified"
+	EventPlanFailed         EventKind = "plan.failed"
+	EventPlanExpired        EventKind = "plan.expired"
+	EventPlanStale          EventKind = "plan.stale"
+	EventTokenCreated       EventKind = "token.created"
+	EventTokenRevoked       EventKind = "token.revoked"
+	EventSilenceCreated     EventKind = "silence.created"
+	EventSilenceEnded       EventKind = "silence.ended"
+	EventChannelCreated     EventKind = "channel.created"
+	EventChannelChanged     EventKind = "channel.changed"
+	EventChannelRemoved     EventKind = "channel.removed"
+	EventChannelTested      EventKind = "channel.tested"
+	EventChannelDisabled    EventKind = "channel.disabled"    // by Fairlead, since nothing arrives
+	EventNotificationFailed EventKind = "notification.failed" // given up; the delivery log keeps it
+	EventServerStarted      EventKind = "server.started"
+	EventRouterStarted      EventKind = "router.started"
 )
 
 // EventKinds returns every kind of event.
@@ -64,6 +70,7 @@ func EventKinds() []EventKind {
 		EventIncidentOpened, EventIncidentMerged, EventIncidentResolved, EventIncidentDiagnosed, EventPlanProposed,
 		EventPlanApproved, EventPlanRejected, EventPlanRefused, EventPlanExecuting, EventPlanVerified, EventPlanFailed,
 		EventPlanExpired, EventPlanStale, EventTokenCreated, EventTokenRevoked, EventSilenceCreated, EventSilenceEnded,
+		EventChannelCreated, EventChannelChanged, EventChannelRemoved, EventChannelTested, EventChannelDisabled, EventNotificationFailed,
 		EventServerStarted, EventRouterStarted,
 	}
 }

@@ -42,6 +42,10 @@ type (
 	TokenID string
 	// SilenceID names a Silence: sil_...
 	SilenceID string
+	// ChannelID names a Channel: chn_...
+	ChannelID string
+	// DeliveryID names a Delivery: dlv_...
+	DeliveryID string
 )
 
 // Prefixes of identifiers, without the underscore.
@@ -62,6 +66,8 @@ const (
 	PrefixApproval    = "apr"
 	PrefixToken       = "tok"
 	PrefixSilence     = "sil"
+	PrefixChannel     = "chn"
+	PrefixDelivery    = "dlv"
 )
 
 var idEncoding = base32.NewEncoding("0123456789abcdefghjkmnpqrstvwxyz").WithPadding(base32.NoPadding)

@@ -100,7 +100,7 @@ func (r *installed) start(ctx context.Context) error {
 	if err := os.Chmod(r.dir, 0o755); err != nil { // the private Postgres runs as another user
 		return err
 	}
-	r.config = serverConfig{state: stateFolder(filepath.Join(r.dir, "state")), baseDomain: "localhost"}
+	r.config = serverConfig{state: stateFolder(filepath.Join(r.dir, "state")), baseDomain: "localhost", notifyAllow: []string{"127.0.0.0/8"}}
 	for _, address := range []*string{&r.config.api, &r.config.router} {
 		if *address, err = freeAddress(); err != nil {
 			return err

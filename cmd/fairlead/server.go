@@ -8,15 +8,18 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"net/netip"
 	"os"
 	"os/exec"
 	"os/signal"
 	"path/filepath"
+	"strings"
 	"syscall"
 	"time"
 
 	"github.com/spf13/cobra"
 
+	"github.com/fairlead/fairlead/agent/notify"
 	"github.com/fairlead/fairlead/observability/forward"
 	"github.com/fairlead/fairlead/observability/loki"
 	"github.com/fairlead/fairlead/observability/prometheus"
@@ -36,6 +39,7 @@ type serverConfig struct {
 	loki        loki.Options
 	hosts       []string // names besides localhost by which the API may be asked for
 	forward     string   // file of the receivers of logs; "" is forward.yaml in the state folder
+	notifyAllow []string // private networks that notifications may reach
 }
 
 const (
@@ -72,6 +76,7 @@ func newServerCommand() *cobra.Command {
 	cmd.Flags().StringSliceVar(&config.hosts, "host", nil, "further names by which the API may be asked for")
 	addLokiFlags(cmd.Flags(), &config.loki)
 	cmd.Flags().StringVar(&config.forward, "forward", "", "file that names receivers of logs (default forward.yaml in the state folder)")
+	cmd.Flags().StringSliceVar(&config.notifyAllow, "notify-allow", nil, "private networks that notifications may reach, such as 10.0.0.0/8 (default FAIRLEAD_NOTIFY_ALLOW)")
 	cmd.Flags().BoolVar(&detach, "detach", false, "start in the background, wait until it is ready, and say how to reach it")
 	cmd.AddCommand(newServerStopCommand())
 	return cmd
@@ -128,7 +133,25 @@ func (c *serverConfig) fromEnvironment() error {
 			return platform.Errorf(platform.CodeInvalid, "FAIRLEAD_PLAN_TTL %q is not a duration.", text).WithHint("Write it as 30m.")
 		}
 	}
-	return nil
+	if text := os.Getenv("FAIRLEAD_NOTIFY_ALLOW"); text != "" && len(c.notifyAllow) == 0 {
+		c.notifyAllow = strings.Split(text, ",")
+	}
+	_, err = c.guard()
+	return err
+}
+
+// guard keeps notifications out of private networks but those that are allowed.
+func (c *serverConfig) guard() (notify.Guard, error) {
+	var g notify.Guard
+	for _, text := range c.notifyAllow {
+		network, err := netip.ParsePrefix(strings.TrimSpace(text))
+		if err != nil {
+			return g, platform.Errorf(platform.CodeInvalid, "--notify-allow %q is not a network.", platform.Truncate(text, 60)).
+				WithHint("Write it as 10.0.0.0/8, or 127.0.0.1/32 for one address.")
+		}
+		g.Allow = append(g.Allow, network.Masked())
+	}
+	return g, nil
 }
 
 // serve runs everything until ctx ends. A second server on the same state folder is refused.
@@ -196,6 +219,9 @@ func (c *serverConfig) detach(ctx context.Context, out io.Writer) error {
 	args = append(args, lokiArguments(&c.loki)...)
 	if c.forward != "" {
 		args = append(args, "--forward", c.forward)
+	}
+	if len(c.notifyAllow) > 0 {
+		args = append(args, "--notify-allow", strings.Join(c.notifyAllow, ","))
 	}
 	cmd := exec.Command(self, args...) //nolint:noctx // it must outlive this process
 	cmd.Env = append(os.Environ(), "FAIRLEAD_STATE="+string(c.state))

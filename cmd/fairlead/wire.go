@@ -12,6 +12,7 @@ import (
 
 	"github.com/fairlead/fairlead/agent"
 	"github.com/fairlead/fairlead/agent/evidence"
+	"github.com/fairlead/fairlead/agent/notify"
 	"github.com/fairlead/fairlead/mcp"
 	"github.com/fairlead/fairlead/mcp/tools"
 	"github.com/fairlead/fairlead/observability"
@@ -121,6 +122,10 @@ func (s *installation) buildPlane(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	guard, err := s.config.guard()
+	if err != nil {
+		return err
+	}
 	s.plane = control.New(control.Options{
 		Store: s.store, Sealer: sealer, Logs: s.logs, Live: s.hub, Metrics: s.metrics, Current: s.metrics.latest,
 		BaseDomain: s.config.baseDomain, RouterURL: "http://" + s.config.router, APIURL: "http://" + s.config.api,
@@ -128,7 +133,7 @@ func (s *installation) buildPlane(ctx context.Context) error {
 			h, err := s.engine.Host(ctx)
 			return control.Host{CPUs: h.CPUs, MemoryBytes: h.MemoryBytes, GPUs: h.GPUs}, err
 		},
-		Parts: s.parts, Version: version, PlanTTL: s.config.planTTL, Log: s.log,
+		Parts: s.parts, Reach: guard.Reach, Version: version, PlanTTL: s.config.planTTL, Log: s.log,
 	})
 	return s.plane.EnsureAdminToken(ctx, s.config.state.path("admin-token"))
 }
@@ -177,11 +182,16 @@ func (s *installation) buildWorker(context.Context) error {
 		Sources:  evidence.Sources{Releases: facts, Runtime: facts, Commits: facts, Events: facts, Logs: s.logs, Metrics: s.metrics},
 		Evidence: evidence.Options{Redactor: s.redactor},
 	})
+	guard, err := s.config.guard()
+	if err != nil {
+		return err
+	}
 	s.worker = worker.New(worker.Options{
 		Plane: s.plane, Store: s.store, Installation: s.name,
 		Runtime: s.engine, Router: s.router, RouterURL: "http://" + s.config.router,
 		Source: checkouts{s.repos}, Builder: images{builder}, Logs: buildLogs{s.hub, s.logs}, Metrics: s.metrics,
 		Findings: s.detector, Investigator: investigation{investigator}, Revert: s.revert,
+		Sender:  notify.New(notify.Options{Guard: guard, Redactor: s.redactor, Log: s.log}),
 		Drained: s.collect.Drained, Forget: s.repos.Remove, Log: s.log,
 	})
 	facts.probes = s.worker.Probes

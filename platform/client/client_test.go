@@ -161,11 +161,35 @@ func TestClient_ReachesEveryOperation(t *testing.T) {
 	check(err)
 	require.Len(t, tokens, 1)
 
+	channels, err := c.ListChannels(ctx, "shop")
+	check(err)
+	require.Equal(t, p.Channels, channels.Items)
+	channel, err := c.GetChannel(ctx, "chn_02")
+	check(err)
+	require.Equal(t, p.Channels[1], channel)
+	hook := platform.CreateChannelRequest{Name: "hook", Kind: platform.ChannelWebhook, URL: "https://hooks.example.org/x", Secret: "0123456789abcdef"}
+	channel, err = c.CreateChannel(ctx, hook)
+	check(err)
+	require.True(t, channel.HasSecret)
+	off := false
+	channel, err = c.UpdateChannel(ctx, platform.UpdateChannelRequest{Channel: "chn_01", Enabled: &off})
+	check(err)
+	require.False(t, channel.Enabled)
+	test, err := c.TestChannel(ctx, "chn_01")
+	check(err)
+	require.True(t, test.Attempts[0].OK)
+	deliveries, err := c.ListDeliveries(ctx, "chn_01", platform.Page{Limit: 5})
+	check(err)
+	require.Equal(t, p.Deliveries, deliveries.Items)
+	check(c.DeleteChannel(ctx, "chn_01"))
+
 	args := map[string]any{}
 	for _, call := range p.Calls() {
 		args[call.Name] = call.Arg
 	}
 	require.Equal(t, platform.CreateTokenRequest{Name: "ci", Kind: platform.ActorAutomation, Role: platform.RoleOperator, TTL: platform.Duration(time.Hour)}, args["CreateToken"])
+	require.Equal(t, hook, args["CreateChannel"])
+	require.Equal(t, platform.UpdateChannelRequest{Channel: "chn_01", Enabled: &off}, args["UpdateChannel"])
 	require.Equal(t, platform.SetEnvRequest{SlotRef: slot, Set: []platform.Variable{{Key: "A", Value: "b", Secret: true}}, Unset: []string{"C"}}, args["SetEnv"])
 	require.Equal(t, platform.DecideRequest{Approve: true, Hash: p.Plan.Hash}, args["Decide"])
 	require.Equal(t, platform.RollbackRequest{SlotRef: slot, ToRelease: 1, Reason: "errors"}, args["Rollback"])

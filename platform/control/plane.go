@@ -61,6 +61,8 @@ type Options struct {
 	// Parts says how the other parts do, for Status; nil means none.
 	Parts   func(ctx context.Context) []platform.PartStatus
 	Version string
+	// Reach refuses hosts to which notifications must not go; nil refuses none. It asks the network.
+	Reach func(ctx context.Context, host string) error
 	// PlanTTL is how long a plan waits for its decision; 0 means DefaultPlanTTL.
 	PlanTTL time.Duration
 	Policy  Policy

@@ -61,6 +61,7 @@ const (
 	verbCreateProject verb = "create a project"
 	verbDeleteProject verb = "delete a project"
 	verbManageTokens  verb = "manage tokens"
+	verbNotify        verb = "change where notifications go"
 	verbAudit         verb = "verify the event chain"
 	verbProfile       verb = "profile the server"
 	verbReadSystem    verb = "read what Fairlead says about itself"
@@ -96,6 +97,7 @@ var rules = map[verb]rule{
 	verbProfile:       {role: platform.RoleAdmin, automation: true, agentCode: platform.CodeDenied},
 	verbManageTokens:  {role: platform.RoleAdmin, automation: true, agentCode: platform.CodeDenied},
 	verbReadSystem:    {role: platform.RoleAdmin, automation: true, agentCode: platform.CodeDenied},
+	verbNotify:        {role: platform.RoleAdmin, automation: true, agentCode: platform.CodeDenied},
 }
 
 // authorize is the single choke point: may the actor do this, in the project of that name ("" for none). A project out

@@ -27,7 +27,7 @@ func allowed(v verb, kind platform.ActorKind, role platform.Role) bool {
 		return kind != platform.ActorAgent && role != platform.RoleViewer
 	case verbDecide:
 		return kind == platform.ActorHuman && role != platform.RoleViewer
-	case verbCreateProject, verbDeleteProject, verbManageTokens, verbProfile, verbReadSystem:
+	case verbCreateProject, verbDeleteProject, verbManageTokens, verbProfile, verbReadSystem, verbNotify:
 		return kind != platform.ActorAgent && role == platform.RoleAdmin
 	}
 	return false
@@ -49,7 +49,7 @@ func TestAuthorize_EveryVerbKindAndRole(t *testing.T) {
 					continue
 				}
 				want := platform.CodeDenied
-				notForAgents := []verb{verbDecide, verbSilence, verbCreateProject, verbDeleteProject, verbManageTokens, verbProfile, verbReadSystem}
+				notForAgents := []verb{verbDecide, verbSilence, verbCreateProject, verbDeleteProject, verbManageTokens, verbProfile, verbReadSystem, verbNotify}
 				if kind == platform.ActorAgent && !slices.Contains(notForAgents, v) {
 					want = platform.CodeApprovalRequired
 				}

@@ -115,6 +115,7 @@ func (a *API) register() {
 	a.registerExposition()
 	a.registerIncidents()
 	a.registerAlerts()
+	a.registerChannels()
 	a.registerPlans()
 	a.registerTokens()
 }

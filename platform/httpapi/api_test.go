@@ -105,7 +105,7 @@ func routes(t *testing.T, api *httpapi.API) [][2]string {
 	require.NoError(t, json.Unmarshal(raw, &doc))
 	require.Equal(t, "3.1.0", doc.OpenAPI)
 	fill := strings.NewReplacer("{project}", "shop", "{service}", "api", "{deploy}", string(httpapitest.DeployID), "{instance}", string(httpapitest.InstanceID),
-		"{incident}", string(httpapitest.IncidentID), "{plan}", string(httpapitest.PlanID), "{token}", "tok_01", "{silence}", "sil_01")
+		"{incident}", string(httpapitest.IncidentID), "{plan}", string(httpapitest.PlanID), "{token}", "tok_01", "{silence}", "sil_01", "{channel}", "chn_01")
 	var all [][2]string
 	for path, methods := range doc.Paths {
 		for method := range methods {
@@ -125,6 +125,8 @@ var bodies = map[string]string{
 	"POST /v1/plans":                                `{"action":{"kind":"rollback","slot":"shop/production/api"},"reason":"why"}`,
 	"POST /v1/plans/plan_01/decision":               `{"approve":true}`,
 	"POST /v1/projects/shop/silences":               `{"reason":"batch scoring","for":"2h"}`,
+	"POST /v1/channels":                             `{"name":"hook","kind":"webhook","url":"https://hooks.example.org/x","secret":"0123456789abcdef"}`,
+	"PATCH /v1/channels/chn_01":                     `{"enabled":false}`,
 	"POST /v1/tokens":                               `{"name":"ci","kind":"automation","role":"operator"}`,
 	"POST /v1/projects/shop/services/api/deploys":   `{}`,
 	"POST /v1/projects/shop/services/api/rollbacks": `{}`,

@@ -16,6 +16,7 @@ type plane interface {
 	signals
 	incidents
 	alerts
+	channels
 	plans
 	tokens
 }
@@ -86,6 +87,16 @@ type alerts interface {
 	ListSilences(ctx context.Context, actor platform.Actor, project string) ([]platform.Silence, error)
 	CreateSilence(ctx context.Context, actor platform.Actor, req platform.CreateSilenceRequest) (platform.Silence, error)
 	EndSilence(ctx context.Context, actor platform.Actor, id platform.SilenceID) error
+}
+
+type channels interface {
+	ListChannels(ctx context.Context, actor platform.Actor, project string) ([]platform.Channel, error)
+	GetChannel(ctx context.Context, actor platform.Actor, id platform.ChannelID) (platform.Channel, error)
+	CreateChannel(ctx context.Context, actor platform.Actor, req platform.CreateChannelRequest) (platform.Channel, error)
+	UpdateChannel(ctx context.Context, actor platform.Actor, req platform.UpdateChannelRequest) (platform.Channel, error)
+	DeleteChannel(ctx context.Context, actor platform.Actor, id platform.ChannelID) error
+	TestChannel(ctx context.Context, actor platform.Actor, id platform.ChannelID) (platform.Delivery, error)
+	ListDeliveries(ctx context.Context, actor platform.Actor, id platform.ChannelID, page platform.Page) (platform.List[platform.Delivery], error)
 }
 
 type plans interface {

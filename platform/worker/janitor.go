@@ -17,7 +17,8 @@ const (
 	keptReleases = 10
 )
 
-// janitor expires plans, removes instances of slots that are gone, and images that no release may need again.
+// janitor expires plans, removes instances of slots that are gone, images that no release may need again,
+// and old deliveries.
 func (w *Worker) janitor(ctx context.Context) {
 	expire, clean := time.NewTicker(expireEvery), time.NewTicker(cleanEvery)
 	defer expire.Stop()
@@ -31,7 +32,7 @@ func (w *Worker) janitor(ctx context.Context) {
 			_, expireErr := w.o.Plane.ExpirePlans(ctx)
 			err = errors.Join(expireErr, w.removeOrphans(ctx))
 		case <-clean.C:
-			err = w.removeImages(ctx)
+			err = errors.Join(w.removeImages(ctx), w.o.Plane.ForgetDeliveries(ctx))
 		}
 		if err != nil && ctx.Err() == nil {
 			w.log.WarnContext(ctx, "cleaning up not finished", "error", err)

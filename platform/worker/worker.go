@@ -55,6 +55,7 @@ type plane interface {
 	deploys
 	slots
 	plans
+	notices
 }
 
 // router takes whole tables and says what it serves; *routing.Client satisfies it.
@@ -120,6 +121,7 @@ type Options struct {
 	Metrics      metrics
 	Findings     findings
 	Investigator investigator
+	Sender       sender
 	// Revert reverts a commit on the default branch, for plans of that kind.
 	Revert func(ctx context.Context, project, commit, head string) error
 	// Drained returns when everything that the instance's container wrote has been collected; nil returns at once.
@@ -194,6 +196,7 @@ func (w *Worker) Run(ctx context.Context) error {
 	w.spawn(func() { w.watch(ctx) })
 	w.spawn(func() { w.adopt(ctx); w.sweep(ctx) })
 	w.spawn(func() { w.janitor(ctx) })
+	w.spawn(func() { w.notify(ctx) })
 	return w.workJobs(ctx)
 }
 

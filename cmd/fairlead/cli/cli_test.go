@@ -135,6 +135,10 @@ var tables = map[string][]string{
 	"silences":       {"alerts", "silences"},
 	"silence":        {"alerts", "silence", "api", "--for", "2h", "--reason", "batch scoring"},
 	"unsilence":      {"alerts", "unsilence", "sil_01"},
+	"notify-list":    {"notify", "list"},
+	"notify-test":    {"notify", "test", "chn_01"},
+	"notify-log":     {"notify", "log", "chn_01"},
+	"notify-webhook": {"notify", "add", "webhook", "hook", "--to-url", "https://hooks.example.org/x", "--secret-file", "testdata/signing-key"},
 	"plans":          {"plans"},
 	"plans-show":     {"plans", "show", "plan_01"},
 	"approve":        {"approve", "plan_01"},
@@ -163,49 +167,58 @@ func (b *bundle) blueprint(text string) {
 
 // verbs is one call of every command that can run.
 var verbs = map[string][]string{
-	"login":            {},
-	"project create":   {},
-	"project list":     {},
-	"project show":     {"shop"},
-	"project delete":   {"shop", "--yes"},
-	"service list":     {},
-	"service show":     {"api"},
-	"service scale":    {"api", "2"},
-	"service restart":  {"api"},
-	"deploy":           {"api"},
-	"deploy list":      {"api"},
-	"deploy show":      {"dep_02"},
-	"deploy cancel":    {"dep_02"},
-	"releases":         {"api"},
-	"rollback":         {"api"},
-	"logs":             {"api"},
-	"events":           {},
-	"events verify":    {},
-	"env list":         {"api"},
-	"env set":          {"api", "A=b"},
-	"env unset":        {"api", "A"},
-	"incidents":        {},
-	"incidents list":   {},
-	"incidents show":   {"inc_01"},
-	"alerts":           {},
-	"alerts list":      {"api"},
-	"alerts silence":   {"api", "--reason", "batch scoring"},
-	"alerts silences":  {},
-	"alerts unsilence": {"sil_01"},
-	"diagnose":         {"inc_01"},
-	"plans":            {},
-	"plans list":       {"api"},
-	"plans show":       {"plan_01"},
-	"approve":          {"plan_01"},
-	"reject":           {"plan_01"},
-	"token create":     {"ci"},
-	"token list":       {},
-	"token revoke":     {"tok_01"},
-	"status":           {},
-	"why":              {"ins_dead"},
-	"version":          {},
-	"logs histogram":   {"api"},
-	"logs patterns":    {"api"},
+	"login":              {},
+	"project create":     {},
+	"project list":       {},
+	"project show":       {"shop"},
+	"project delete":     {"shop", "--yes"},
+	"service list":       {},
+	"service show":       {"api"},
+	"service scale":      {"api", "2"},
+	"service restart":    {"api"},
+	"deploy":             {"api"},
+	"deploy list":        {"api"},
+	"deploy show":        {"dep_02"},
+	"deploy cancel":      {"dep_02"},
+	"releases":           {"api"},
+	"rollback":           {"api"},
+	"logs":               {"api"},
+	"events":             {},
+	"events verify":      {},
+	"env list":           {"api"},
+	"env set":            {"api", "A=b"},
+	"env unset":          {"api", "A"},
+	"incidents":          {},
+	"incidents list":     {},
+	"incidents show":     {"inc_01"},
+	"alerts":             {},
+	"alerts list":        {"api"},
+	"alerts silence":     {"api", "--reason", "batch scoring"},
+	"alerts silences":    {},
+	"alerts unsilence":   {"sil_01"},
+	"diagnose":           {"inc_01"},
+	"plans":              {},
+	"plans list":         {"api"},
+	"plans show":         {"plan_01"},
+	"approve":            {"plan_01"},
+	"reject":             {"plan_01"},
+	"token create":       {"ci"},
+	"token list":         {},
+	"token revoke":       {"tok_01"},
+	"status":             {},
+	"why":                {"ins_dead"},
+	"version":            {},
+	"logs histogram":     {"api"},
+	"logs patterns":      {"api"},
+	"notify list":        {},
+	"notify add webhook": {"hook", "--to-url", "https://hooks.example.org/x", "--secret-file", "testdata/signing-key", "--quiet", "22:00-07:00"},
+	"notify add slack":   {"chat", "--to", "#ops", "--secret-file", "testdata/bot-token", "--installation"},
+	"notify add email":   {"mail", "--to", "oncall@example.org", "--from", "f@example.org", "--server", "127.0.0.1:25", "--security", "none"},
+	"notify test":        {"chn_01"},
+	"notify enable":      {"chn_02"},
+	"notify disable":     {"chn_01"},
+	"notify remove":      {"chn_01"},
+	"notify log":         {"chn_01"},
 }
 
 func TestEveryVerb_SupportsJSON(t *testing.T) {
@@ -222,6 +235,26 @@ func TestEveryVerb_SupportsJSON(t *testing.T) {
 		out := b.ok(append(append(strings.Fields(name), given...), "--output", "json")...)
 		require.True(t, json.Valid([]byte(out)), "%s: %s", name, out)
 	}
+}
+
+func TestNotify_SecretComesFromAFileOrStandardInputAndIsNeverPrinted(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	b.in = "a-signing-key-of-some-length\n"
+	out := b.ok("notify", "add", "webhook", "hook", "-p", "shop", "--to-url", "https://hooks.example.org/x")
+	require.NotContains(t, out, "a-signing-key")
+	calls := b.plane.Calls()
+	req, _ := calls[len(calls)-1].Arg.(platform.CreateChannelRequest)
+	require.Equal(t, "a-signing-key-of-some-length", req.Secret)
+	require.Equal(t, "shop", req.Project)
+	b.in = ""
+	r := b.run("notify", "add", "webhook", "hook", "-p", "shop", "--to-url", "https://hooks.example.org/x")
+	require.Equal(t, 2, r.code)
+	require.Contains(t, r.err, "Nothing was given on standard input.")
+	r = b.run("notify", "add", "slack", "chat", "-p", "shop", "--to", "#ops", "--secret-file", "/none")
+	require.Contains(t, r.err, "The secret file cannot be read")
+	r = b.run("notify", "add", "webhook", "hook", "--to-url", "https://h/x", "--quiet", "late", "--secret-file", "testdata/signing-key")
+	require.Contains(t, r.err, "Write it as 22:00-07:00.")
 }
 
 func TestExitCodes_FollowTheErrorCodes(t *testing.T) {

@@ -24,24 +24,26 @@ const (
 
 // Plane answers from the exported values, which a test may change before it serves them.
 type Plane struct {
-	Project   platform.ProjectDetail
-	Slots     []platform.SlotDetail
-	Releases  []platform.Release
-	Deploys   []platform.Deploy
-	Instances []platform.Instance
-	Config    platform.Config
-	Events    []platform.Event
-	Lines     []observability.Line
-	Histogram observability.LogHistogram
-	Patterns  observability.LogPatterns
-	Series    []observability.Series
-	Samples   []observability.Sample
-	Incident  platform.IncidentDetail
-	Plan      platform.Plan
-	Tokens    []platform.Token
-	Alerts    []platform.Alert
-	Silences  []platform.Silence
-	WhyAnswer platform.Why
+	Project    platform.ProjectDetail
+	Slots      []platform.SlotDetail
+	Releases   []platform.Release
+	Deploys    []platform.Deploy
+	Instances  []platform.Instance
+	Config     platform.Config
+	Events     []platform.Event
+	Lines      []observability.Line
+	Histogram  observability.LogHistogram
+	Patterns   observability.LogPatterns
+	Series     []observability.Series
+	Samples    []observability.Sample
+	Incident   platform.IncidentDetail
+	Plan       platform.Plan
+	Tokens     []platform.Token
+	Alerts     []platform.Alert
+	Silences   []platform.Silence
+	Channels   []platform.Channel
+	Deliveries []platform.Delivery
+	WhyAnswer  platform.Why
 	// Fail, where set, is asked before every call but Authenticate.
 	Fail func(call string) error
 	// OnStatus, where set, is called by Status with the operation's context.

@@ -42,6 +42,7 @@ func New() *Plane {
 	p.fillSlots()
 	p.fillIncident()
 	p.fillAlerts()
+	p.fillChannels()
 	p.fillSignals()
 	return p
 }
