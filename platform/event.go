@@ -50,6 +50,9 @@ const (
 	EventTokenRevoked      EventKind = "token.revoked"
 	EventSilenceCreated    EventKind = "silence.created"
 	EventSilenceEnded      EventKind = "silence.ended"
+	EventBudgetSet         EventKind = "budget.set"
+	EventBudgetReached     EventKind = "budget.reached" // once for each mark and month
+	EventRetentionSet      EventKind = "retention.set"
 	EventServerStarted     EventKind = "server.started"
 	EventRouterStarted     EventKind = "router.started"
 )
@@ -64,7 +67,7 @@ func EventKinds() []EventKind {
 		EventIncidentOpened, EventIncidentMerged, EventIncidentResolved, EventIncidentDiagnosed, EventPlanProposed,
 		EventPlanApproved, EventPlanRejected, EventPlanRefused, EventPlanExecuting, EventPlanVerified, EventPlanFailed,
 		EventPlanExpired, EventPlanStale, EventTokenCreated, EventTokenRevoked, EventSilenceCreated, EventSilenceEnded,
-		EventServerStarted, EventRouterStarted,
+		EventBudgetSet, EventBudgetReached, EventRetentionSet, EventServerStarted, EventRouterStarted,
 	}
 }
 

@@ -73,6 +73,9 @@ func (m Micro) Fixed(places int) string {
 	return sign + text[:len(text)-places] + "." + text[len(text)-places:]
 }
 
+// Float returns m as the nearest float64.
+func (m Micro) Float() float64 { return float64(m) / float64(MicroOne) }
+
 // MarshalText writes m in decimal notation.
 func (m Micro) MarshalText() ([]byte, error) { return []byte(m.String()), nil }
 

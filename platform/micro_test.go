@@ -33,3 +33,19 @@ func TestMicro_IsWrittenAndReadExactly(t *testing.T) {
 	require.Equal(t, "2", platform.Micro(1_500_000).Fixed(0))
 	require.Equal(t, platform.Micro(2), platform.Micro(3).TimesOver(1, 2))
 }
+
+func TestSize_IsReadWithItsUnit(t *testing.T) {
+	t.Parallel()
+	for text, want := range map[string]int64{"5GB": 5_000_000_000, "1.5mb": 1_500_000, "0": 0, "12B": 12} {
+		got, err := platform.ParseSize("size", text)
+		require.NoError(t, err)
+		require.Equal(t, want, got)
+	}
+	for _, text := range []string{"", "5", "GB", "-1GB", "5Gi", "1e3MB", "99999999TB"} {
+		_, err := platform.ParseSize("size", text)
+		require.ErrorContains(t, err, "is not a size", text)
+	}
+	require.Equal(t, "1.5MB", platform.FormatSize(1_500_000))
+	require.Equal(t, "5GB", platform.FormatSize(5_000_000_000))
+	require.Equal(t, "0B", platform.FormatSize(0))
+}

@@ -45,6 +45,7 @@ type telemetry interface {
 	SearchLogs(ctx context.Context, q observability.LogQuery) (observability.LogPage, error)
 	QueryMetrics(ctx context.Context, project string, q observability.MetricQuery) ([]observability.Series, error)
 	ListEvents(ctx context.Context, f platform.EventFilter) (platform.List[platform.Event], error)
+	GetUsage(ctx context.Context, req platform.UsageRequest) (platform.UsageReport, error)
 }
 
 type incidents interface {

@@ -61,6 +61,8 @@ const (
 	verbCreateProject verb = "create a project"
 	verbDeleteProject verb = "delete a project"
 	verbManageTokens  verb = "manage tokens"
+	verbSetBudget     verb = "set a budget"
+	verbSetRetention  verb = "set how long logs are kept"
 	verbAudit         verb = "verify the event chain"
 )
 
@@ -92,6 +94,8 @@ var rules = map[verb]rule{
 	verbCreateProject: {role: platform.RoleAdmin, automation: true, agentCode: platform.CodeDenied},
 	verbDeleteProject: {role: platform.RoleAdmin, automation: true, agentCode: platform.CodeDenied},
 	verbManageTokens:  {role: platform.RoleAdmin, automation: true, agentCode: platform.CodeDenied},
+	verbSetBudget:     {role: platform.RoleAdmin, automation: true, agentCode: platform.CodeDenied},
+	verbSetRetention:  {role: platform.RoleAdmin, automation: true, agentCode: platform.CodeDenied}, // it can lose lines
 }
 
 // authorize is the single choke point: may the actor do this, in the project of that name ("" for none). A project out

@@ -25,7 +25,7 @@ func allowed(v verb, kind platform.ActorKind, role platform.Role) bool {
 		return kind != platform.ActorAgent && role != platform.RoleViewer
 	case verbDecide:
 		return kind == platform.ActorHuman && role != platform.RoleViewer
-	case verbCreateProject, verbDeleteProject, verbManageTokens:
+	case verbCreateProject, verbDeleteProject, verbManageTokens, verbSetBudget, verbSetRetention:
 		return kind != platform.ActorAgent && role == platform.RoleAdmin
 	}
 	return false
@@ -47,7 +47,8 @@ func TestAuthorize_EveryVerbKindAndRole(t *testing.T) {
 					continue
 				}
 				want := platform.CodeDenied
-				if kind == platform.ActorAgent && v != verbDecide && v != verbSilence && v != verbCreateProject && v != verbDeleteProject && v != verbManageTokens {
+				if kind == platform.ActorAgent && v != verbDecide && v != verbSilence && v != verbCreateProject && v != verbDeleteProject && v != verbManageTokens &&
+					v != verbSetBudget && v != verbSetRetention {
 					want = platform.CodeApprovalRequired
 				}
 				code(t, want, err)
@@ -181,6 +182,15 @@ func TestScope_AnotherProjectIsNotFoundEverywhere(t *testing.T) {
 		"silences": func() error { _, err := b.ListSilences(ctx, eve, "shop"); return err },
 		"silence": func() error {
 			_, err := b.CreateSilence(ctx, eve, platform.CreateSilenceRequest{SlotRef: api, Reason: "x", For: platform.DefaultFor})
+			return err
+		},
+		"usage": func() error { _, err := b.GetUsage(ctx, eve, platform.UsageRequest{Project: "shop"}); return err },
+		"budget": func() error {
+			_, err := b.SetBudget(ctx, eve, platform.SetBudgetRequest{Project: "shop", Monthly: platform.MicroOne})
+			return err
+		},
+		"retention": func() error {
+			_, err := b.SetRetention(ctx, eve, platform.SetRetentionRequest{Project: "shop"})
 			return err
 		},
 		"end silence": func() error { return b.EndSilence(ctx, eve, silence.ID) },

@@ -114,6 +114,7 @@ func (a *API) register() {
 	a.registerMetrics()
 	a.registerIncidents()
 	a.registerAlerts()
+	a.registerUsage()
 	a.registerPlans()
 	a.registerTokens()
 }

@@ -125,6 +125,8 @@ var bodies = map[string]string{
 	"POST /v1/plans":                                `{"action":{"kind":"rollback","slot":"shop/production/api"},"reason":"why"}`,
 	"POST /v1/plans/plan_01/decision":               `{"approve":true}`,
 	"POST /v1/projects/shop/silences":               `{"reason":"batch scoring","for":"2h"}`,
+	"PUT /v1/projects/shop/budget":                  `{"monthly":"200"}`,
+	"PUT /v1/projects/shop/log-retention":           `{"age":"168h","bytes":5000000000}`,
 	"POST /v1/tokens":                               `{"name":"ci","kind":"automation","role":"operator"}`,
 	"POST /v1/projects/shop/services/api/deploys":   `{}`,
 	"POST /v1/projects/shop/services/api/rollbacks": `{}`,

@@ -15,6 +15,7 @@ type plane interface {
 	signals
 	incidents
 	alerts
+	accounts
 	plans
 	tokens
 }
@@ -75,6 +76,12 @@ type alerts interface {
 	ListSilences(ctx context.Context, actor platform.Actor, project string) ([]platform.Silence, error)
 	CreateSilence(ctx context.Context, actor platform.Actor, req platform.CreateSilenceRequest) (platform.Silence, error)
 	EndSilence(ctx context.Context, actor platform.Actor, id platform.SilenceID) error
+}
+
+type accounts interface {
+	GetUsage(ctx context.Context, actor platform.Actor, req platform.UsageRequest) (platform.UsageReport, error)
+	SetBudget(ctx context.Context, actor platform.Actor, req platform.SetBudgetRequest) (platform.Budget, error)
+	SetRetention(ctx context.Context, actor platform.Actor, req platform.SetRetentionRequest) (platform.Project, error)
 }
 
 type plans interface {

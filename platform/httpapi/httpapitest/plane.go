@@ -38,6 +38,7 @@ type Plane struct {
 	Tokens    []platform.Token
 	Alerts    []platform.Alert
 	Silences  []platform.Silence
+	Usage     platform.UsageReport
 	WhyAnswer platform.Why
 	// Fail, where set, is asked before every call but Authenticate.
 	Fail func(call string) error

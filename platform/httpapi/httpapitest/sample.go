@@ -42,6 +42,7 @@ func New() *Plane {
 	p.fillSlots()
 	p.fillIncident()
 	p.fillAlerts()
+	p.fillUsage()
 	p.fillSignals()
 	return p
 }
