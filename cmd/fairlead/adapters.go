@@ -35,7 +35,7 @@ func (c checkouts) Checkout(ctx context.Context, project, commit string) (string
 // buildLogs shows lines to live readers and stores them.
 type buildLogs struct {
 	hub  *observability.Hub
-	logs *embedded.Logs
+	logs *embedded.ProjectLogs
 }
 
 // Append publishes and stores the lines.

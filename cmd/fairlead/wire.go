@@ -40,7 +40,7 @@ type installation struct {
 
 	postgres *embeddedpg.Server // nil with a DATABASE_URL
 	store    *store.Store
-	logs     *embedded.Logs
+	logs     *embedded.ProjectLogs
 	metrics  *embedded.Metrics
 	hub      *observability.Hub
 	engine   *docker.Runtime
@@ -53,6 +53,7 @@ type installation struct {
 	detector *collect.Detector
 	routes   *collect.Routes
 	alerts   *collect.Alerts
+	upkeep   []*collect.Upkeep
 	api      *httpapi.API
 }
 
@@ -87,7 +88,7 @@ func (s *installation) openState(ctx context.Context) error {
 
 func (s *installation) openStores(context.Context) error {
 	var err error
-	if s.logs, err = embedded.OpenLogs(s.config.state.path("logs"), embedded.LogOptions{}); err != nil {
+	if s.logs, err = embedded.OpenProjectLogs(s.config.state.path("logs"), s.config.logOptions()); err != nil {
 		return err
 	}
 	if s.metrics, err = embedded.OpenMetrics(s.config.state.path("metrics"), embedded.MetricOptions{Log: s.log}); err != nil {
@@ -115,8 +116,12 @@ func (s *installation) buildPlane(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	prices := s.config.priceFile()
+	if _, err := prices.Prices(); err != nil {
+		return err
+	}
 	s.plane = control.New(control.Options{
-		Store: s.store, Sealer: sealer, Logs: s.logs, Live: s.hub, Metrics: s.metrics,
+		Store: s.store, Sealer: sealer, Logs: s.logs, Live: s.hub, Metrics: s.metrics, Prices: prices.Prices, LogsKept: s.logs.Kept,
 		BaseDomain: s.config.baseDomain, RouterURL: "http://" + s.config.router, APIURL: "http://" + s.config.api,
 		Host: func(ctx context.Context) (control.Host, error) {
 			h, err := s.engine.Host(ctx)
@@ -136,7 +141,21 @@ func (s *installation) buildCollectors(context.Context) error {
 	s.detector = collect.NewDetector(s.plane, s.log)
 	s.routes = &collect.Routes{Router: s.router, Slots: s.plane, Metrics: s.metrics, Detector: s.detector, Log: s.log}
 	s.alerts = &collect.Alerts{Slots: s.plane, Logs: s.logs, Metrics: s.metrics, Reporter: s.plane, Log: s.log}
+	s.upkeep = []*collect.Upkeep{
+		{Name: "roll up the usage", Every: time.Minute, Do: s.plane.RollUpUsage, Log: s.log},
+		{Name: "check the budgets", Every: 5 * time.Minute, Do: s.plane.CheckBudgets, Log: s.log},
+		{Name: "drop old logs", Every: 30 * time.Second, Do: s.dropLogs, Log: s.log},
+	}
 	return err
+}
+
+// dropLogs applies every project's log retention.
+func (s *installation) dropLogs(ctx context.Context) error {
+	own, err := s.plane.LogRetentions(ctx)
+	if err != nil {
+		return err
+	}
+	return s.logs.Enforce(own)
 }
 
 // redactor removes a project's secret values, as they are when a container begins to be followed or evidence is
@@ -217,6 +236,9 @@ func (s *installation) run(ctx context.Context, listener net.Listener) error {
 		{"alerts", s.alerts.Run},
 		{"router", s.beside.keep},
 		{"source", s.repos.Run},
+	}
+	for _, u := range s.upkeep {
+		parts = append(parts, part{u.Name, u.Run})
 	}
 	if s.postgres != nil {
 		parts = append(parts, part{"postgres", s.postgres.Watch})
