@@ -2,6 +2,7 @@ package control
 
 import (
 	"context"
+	"slices"
 	"testing"
 	"time"
 
@@ -294,4 +295,32 @@ func TestUsage_HourIsNotWrittenWhileItsSamplesCannotBeRead(t *testing.T) {
 	m.o.Metrics = m.metrics
 	require.NoError(t, m.RollUpUsage(t.Context()))
 	require.InDelta(t, 3*3600/2, m.report("").Total.CPUSeconds.Float(), 10)
+}
+
+func TestUsage_WindowWithTooManySamplesIsMeasuredInPieces(t *testing.T) {
+	t.Parallel()
+	m := newMetered(t)
+	m.run(150*time.Minute, true)
+	whole := m.report("").Total
+	small, err := embedded.OpenMetrics(t.TempDir(), embedded.MetricOptions{MaxSamples: 300})
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, small.Close()) })
+	at := m.now()
+	samples, err := m.metrics.Query(t.Context(), observability.MetricQuery{Expr: `{__name__=~"fairlead_.+"}[4h]`, From: at, To: at})
+	require.NoError(t, err)
+	var all []observability.Sample
+	for _, s := range samples {
+		name := s.Labels["__name__"]
+		delete(s.Labels, "__name__")
+		for _, p := range s.Points {
+			all = append(all, observability.Sample{Name: name, Labels: s.Labels, At: p.At, Value: p.Value})
+		}
+	}
+	slices.SortFunc(all, func(a, b observability.Sample) int { return a.At.Compare(b.At) })
+	require.NoError(t, small.Append(t.Context(), all))
+	m.o.Metrics = small
+	pieces := m.report("").Total
+	require.InDelta(t, whole.CPUSeconds.Float(), pieces.CPUSeconds.Float(), 0.1)
+	require.InDelta(t, float64(whole.Requests), float64(pieces.Requests), 50, "each piece is rounded to whole requests")
+	require.Zero(t, pieces.UnmeasuredSeconds)
 }

@@ -45,8 +45,29 @@ func (m *meter) cells(at time.Time) []store.UsageCell {
 	return out
 }
 
-// measure computes what was used in a window that lies within one hour.
+// shortestPiece is the shortest window that is still cut when it holds too many samples.
+const shortestPiece = 2 * time.Minute
+
+// measure computes what was used in a window that lies within one hour. A window with more samples than one query may
+// load is measured in halves: windows add up.
 func (p *Plane) measure(ctx context.Context, w usage.Window) ([]store.UsageCell, error) {
+	cells, err := p.measureWhole(ctx, w)
+	if platform.CodeOf(err) != platform.CodeExhausted || w.To.Sub(w.From) < shortestPiece {
+		return cells, err
+	}
+	middle := w.From.Add(w.To.Sub(w.From) / 2)
+	first, err := p.measure(ctx, usage.Window{From: w.From, To: middle})
+	if err != nil {
+		return nil, err
+	}
+	second, err := p.measure(ctx, usage.Window{From: middle, To: w.To})
+	for i := range second {
+		second[i].At = w.From
+	}
+	return merged(append(first, second...)), err
+}
+
+func (p *Plane) measureWhole(ctx context.Context, w usage.Window) ([]store.UsageCell, error) {
 	m := &meter{window: w, now: p.now(), used: map[place]*amounts{}}
 	var instances, builds, disks []store.Span
 	err := p.store.View(ctx, func(tx *store.Tx) error {
