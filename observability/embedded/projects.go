@@ -261,7 +261,8 @@ func (p *ProjectLogs) Kept(project string, own platform.LogRetention) platform.L
 }
 
 // Enforce takes the projects' own limits and drops every day that is beyond its project's age or size, or beyond the size
-// of all together, oldest first. The newest day of a project is never dropped for its size.
+// of all together, oldest first. The newest day of a project is never dropped for its size. A project that is not in own is
+// gone: its store is removed once nothing of it is kept. With a nil own every store stays.
 func (p *ProjectLogs) Enforce(own map[string]platform.LogRetention) error {
 	now := p.options.now()
 	p.mu.Lock()
@@ -278,7 +279,22 @@ func (p *ProjectLogs) Enforce(own map[string]platform.LogRetention) error {
 			all = append(all, storedDay{d, l})
 		}
 	}
-	return errors.Join(errs, p.enforceTotal(all, stores, limits.Bytes))
+	return errors.Join(errs, p.enforceTotal(all, stores, limits.Bytes), p.leave(own))
+}
+
+// leave removes the stores of projects that are gone and of which nothing is kept any more.
+func (p *ProjectLogs) leave(own map[string]platform.LogRetention) error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	var errs error
+	for name, l := range p.projects {
+		if _, exists := own[name]; exists || own == nil || p.closed || len(l.days()) > 0 {
+			continue
+		}
+		delete(p.projects, name)
+		errs = errors.Join(errs, l.Close(), os.RemoveAll(l.dir))
+	}
+	return errs
 }
 
 // storedDay is a day and the store that it may be dropped from.

@@ -189,6 +189,27 @@ func TestProjectLogs_LinesFromBeforeProjectsHadFoldersAreStillFound(t *testing.T
 	}
 }
 
+func TestProjectLogs_StoreOfADeletedProjectGoesWithItsLastDay(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	logs := openProjectLogs(t, dir)
+	write(t, logs, "shop", 1, 40)
+	write(t, logs, "bank", 1, 40, 2)
+	folders := func() int {
+		entries, err := os.ReadDir(filepath.Join(dir, "projects"))
+		require.NoError(t, err)
+		return len(entries)
+	}
+	require.Equal(t, 2, folders())
+	require.NoError(t, logs.Enforce(map[string]platform.LogRetention{"shop": {}}))
+	require.Equal(t, 2, folders(), "a project that is there keeps its store, and one that is gone what is left of it")
+	require.NoError(t, logs.Enforce(map[string]platform.LogRetention{}))
+	require.Equal(t, 1, folders())
+	requireDays(t, logs, "bank", 1)
+	write(t, logs, "shop", 1, 1)
+	requireDays(t, logs, "shop", 1)
+}
+
 func TestProjectLogs_HalfDeletedDayIsRemovedAtTheNextStart(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
