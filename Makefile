@@ -9,6 +9,7 @@ VERSION       ?= $(shell git describe --tags --always --dirty 2>/dev/null || ech
 LDFLAGS       := -s -w -X main.version=$(VERSION)
 LINT_VERSION  := v2.15.0
 LINT          := $(BIN)/golangci-lint-$(LINT_VERSION)
+LOKI          := $(BIN)/loki
 API           ?= 127.0.0.1:7700
 ROUTER        ?= 127.0.0.1:7780
 TEST_PACKAGES ?= ./...
@@ -32,13 +33,23 @@ needs: ## find or install what Fairlead needs: Docker Engine, Postgres, git
 images: needs ## the example's base image, pulled, or made from packages where no registry answers
 	@deploy/images/ensure.sh python:3.11-slim
 
+# Loki's server is AGPL: it is built in a module of its own and runs beside Fairlead. LOKI_BIN=path uses another one.
+.PHONY: loki
+loki: ## build the Loki server that the tests run against (five minutes, once)
+	@deploy/loki/build.sh $(LOKI)
+
 .PHONY: needs-test
-needs-test:
-	@deploy/needs.sh docker postgres-binaries git gcc
+needs-test: loki
+	@deploy/needs.sh docker postgres-binaries git gcc prometheus
+	@deploy/images/ensure.sh python:3.11-slim
+
+.PHONY: needs-demo
+needs-demo:
+	@deploy/needs.sh docker postgres-binaries git
 	@deploy/images/ensure.sh python:3.11-slim
 
 .PHONY: demo
-demo: build needs-test ## walk the main job from nothing to its last line, and clean up
+demo: build needs-demo ## walk the main job from nothing to its last line, and clean up
 	@$(GO) build -o $(BIN)/fairlead-demo ./cmd/fairlead-demo
 	@$(BIN)/fairlead-demo -fairlead $(BIN)/fairlead -example deploy/examples/model-api
 
@@ -75,12 +86,17 @@ fmt: $(LINT) ## format the code
 
 .PHONY: golden
 golden: ## write the golden files anew
-	$(GO) test ./platform/blueprint ./platform/httpapi ./prompts ./mcp/... ./cmd/fairlead/cli -update
+	$(GO) test ./platform/blueprint ./platform/httpapi ./prompts ./mcp ./cmd/fairlead/cli -update
 
 .PHONY: bench
-bench: build needs-test ## deploy overhead: image built to traffic shifted, less the engine's and the application's own time
+bench: build needs-demo ## deploy overhead: image built to traffic shifted, less the engine's and the application's own time
 	@$(GO) build -o $(BIN)/fairlead-demo ./cmd/fairlead-demo
 	@$(BIN)/fairlead-demo -fairlead $(BIN)/fairlead -out $(BUILD)/bench/deploy.json bench
+
+.PHONY: bench-logs
+bench-logs: build needs-test ## log figures: latency, throughput, searches over ten million lines, disk and memory
+	@$(GO) build -o $(BIN)/fairlead-demo ./cmd/fairlead-demo
+	@$(BIN)/fairlead-demo -fairlead $(BIN)/fairlead -out $(BUILD)/bench/logs.json bench-logs
 
 .PHONY: vulncheck
 vulncheck: ## govulncheck (needs its database on the network)

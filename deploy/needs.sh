@@ -1,7 +1,8 @@
 #!/bin/sh
 # Makes sure that what Fairlead needs of the host is there: Docker Engine, the PostgreSQL binaries, git.
 #
-#   deploy/needs.sh [docker] [postgres | postgres-binaries] [git] [gcc]      (docker, postgres and git when none is named)
+#   deploy/needs.sh [docker] [postgres | postgres-binaries] [git] [gcc] [prometheus]
+#   (docker, postgres and git when none is named)
 #
 # As root on Debian or Ubuntu it installs what is missing from the distribution's packages; anywhere else it says exactly
 # what to install and ends with 1. Quick when all is there; safe to run again.
@@ -127,6 +128,24 @@ need_gcc() {
 	say "gcc: $(gcc -dumpversion), installed"
 }
 
+# need_prometheus: the tests run a private Prometheus of their own, to write to, to ask and to be scraped by.
+need_prometheus() {
+	if command -v prometheus >/dev/null 2>&1; then say "prometheus: $(prometheus_version)"; return 0; fi
+	can_install || die "Prometheus is missing; the tests need it. On Debian or Ubuntu: sudo apt-get install prometheus. Elsewhere: put the binary of https://prometheus.io/download/ on PATH. Then run this again"
+	# The package would start a server of its own on port 9090, now and at every boot: only its binary is wanted.
+	policy=/usr/sbin/policy-rc.d
+	if [ ! -e "$policy" ]; then
+		printf '#!/bin/sh\nexit 101\n' >"$policy"
+		chmod 755 "$policy"
+		trap 'rm -f /usr/sbin/policy-rc.d' EXIT
+	fi
+	install prometheus
+	if command -v systemctl >/dev/null 2>&1; then systemctl disable prometheus >/dev/null 2>&1 || :; fi
+	say "prometheus: $(prometheus_version), installed"
+}
+
+prometheus_version() { prometheus --version 2>&1 | sed -n '1s/.*version \([^ ]*\).*/\1/p'; }
+
 [ $# -gt 0 ] || set -- docker postgres git
 for need in "$@"; do
 	case $need in
@@ -135,6 +154,7 @@ for need in "$@"; do
 	postgres-binaries) need_postgres_binaries ;;
 	git) need_git ;;
 	gcc) need_gcc ;;
-	*) die "unknown need $need; known: docker postgres postgres-binaries git gcc" ;;
+	prometheus) need_prometheus ;;
+	*) die "unknown need $need; known: docker postgres postgres-binaries git gcc prometheus" ;;
 	esac
 done

@@ -68,6 +68,17 @@ func (a api) SearchLogs(context.Context, observability.LogQuery) (observability.
 	return observability.LogPage{Lines: []observability.Line{{Message: "main.py:3: unused import", At: time.Unix(0, 0).UTC()}}}, nil
 }
 
+func (a api) LogPatterns(_ context.Context, q observability.PatternQuery) (observability.LogPatterns, error) {
+	if !q.Compare.IsZero() {
+		return observability.LogPatterns{LogWindow: observability.LogWindow{Read: 3}, Comparison: &observability.LogComparison{Shifts: []observability.LogShift{
+			{Template: "KeyError: <*>", Class: "new", After: 3, Ratio: 7},
+		}}}, nil
+	}
+	return observability.LogPatterns{LogWindow: observability.LogWindow{Read: 4, Note: "The newest 4 of 9 lines were read."}, Patterns: []observability.LogPattern{
+		{Template: q.Text + " <*>", Lines: 4, Share: 1, Levels: map[observability.Level]int{"error": 3, "fatal": 1}, Example: strings.Repeat("x", 5000)},
+	}}, nil
+}
+
 func (a api) ListIncidents(context.Context, platform.IncidentFilter) (platform.List[platform.Incident], error) {
 	return platform.List[platform.Incident]{Items: []platform.Incident{demoIncident()}}, nil
 }
@@ -272,6 +283,30 @@ func TestIsChangeLive_SaysWhyNotWithTheLineOfTheLog(t *testing.T) {
 	require.Contains(t, text, "Release 4 still serves")
 	require.Contains(t, text, "main.py:3: unused import")
 	require.Contains(t, text, "Next: list_incidents")
+}
+
+func TestGetLogPatterns_GroupsComparesAndCuts(t *testing.T) {
+	t.Parallel()
+	c := setup(t).connect(t)
+	result, text := call(t, c, "get_log_patterns", map[string]any{"project": "shop", "service": "api", "text": "KeyError", "min_level": "error", "fields": map[string]string{"user": "ada"}})
+	require.False(t, result.IsError, text)
+	require.Contains(t, text, "4 (100.0%) errors 4 | KeyError <*>")
+	require.Contains(t, text, "Note: The newest 4 of 9 lines were read.")
+	raw, err := json.Marshal(result.StructuredContent)
+	require.NoError(t, err)
+	require.Less(t, len(raw), 2000, "an example is cut")
+	_, text = call(t, c, "get_log_patterns", map[string]any{"project": "shop", "service": "api", "compare": "release:11..12"})
+	require.Contains(t, text, "new 0 -> 3 (rate x7) | KeyError: <*>")
+	for args, words := range map[string]string{
+		`{"project":"shop","compare":"11..12"}`: "Write release:11..12", `{"project":"shop","min_level":"loud"}`: "Give one of debug, info",
+		`{"project":"shop","levels":["warn"],"min_level":"error"}`: "leave out levels", `{"project":"shop","limit":101}`: "not between 1 and 100",
+	} {
+		given := map[string]any{}
+		require.NoError(t, json.Unmarshal([]byte(args), &given))
+		result, text = call(t, c, "get_log_patterns", given)
+		require.True(t, result.IsError, args)
+		require.Contains(t, text, words, args)
+	}
 }
 
 func TestGetService_ShowsKeysOfVariablesAndNearNames(t *testing.T) {

@@ -49,8 +49,8 @@ func StepOf(at time.Time, step time.Duration) time.Time {
 	return at.Add(-since).UTC()
 }
 
-// Counter sums lines by step and level. It is not safe for concurrent use.
-type Counter struct {
+// Tally sums lines by step and level. It is not safe for concurrent use.
+type Tally struct {
 	step  time.Duration
 	lines map[countKey]int64
 }
@@ -60,18 +60,18 @@ type countKey struct {
 	level Level
 }
 
-// NewCounter returns a counter of that step.
-func NewCounter(step time.Duration) *Counter {
-	return &Counter{step: step, lines: map[countKey]int64{}}
+// NewTally returns a tally of that step.
+func NewTally(step time.Duration) *Tally {
+	return &Tally{step: step, lines: map[countKey]int64{}}
 }
 
 // Add counts n lines of a level at a moment.
-func (c *Counter) Add(at time.Time, level Level, n int64) {
+func (c *Tally) Add(at time.Time, level Level, n int64) {
 	c.lines[countKey{StepOf(at, c.step).UnixNano(), level}] += n
 }
 
 // Counts returns what was counted, in the order of the contract.
-func (c *Counter) Counts() []LogCount {
+func (c *Tally) Counts() []LogCount {
 	counts := make([]LogCount, 0, len(c.lines))
 	for k, n := range c.lines {
 		counts = append(counts, LogCount{At: time.Unix(0, k.at).UTC(), Level: k.level, Lines: n})

@@ -16,6 +16,9 @@ const (
 	MaxFieldValue = 4 << 10
 )
 
+// CutMark ends a message, and a text as written, that was longer than MaxLineBytes.
+const CutMark = " [cut]"
+
 // Normal returns l as every store keeps it: text that is not UTF-8 escaped as \xNN, over-long text cut with Truncated
 // set, fields within their limits, times in UTC. It does not change l's own map.
 func (l Line) Normal() Line {
@@ -28,12 +31,14 @@ func (l Line) Normal() Line {
 	} {
 		*text = EscapeInvalid(*text)
 	}
-	var cut bool
-	l.Message, cut = Cut(EscapeInvalid(l.Message), MaxLineBytes)
-	l.Truncated = l.Truncated || cut
-	l.Raw, cut = Cut(EscapeInvalid(l.Raw), MaxLineBytes)
-	l.Truncated = l.Truncated || cut
+	for _, text := range []*string{&l.Message, &l.Raw} {
+		if *text = EscapeInvalid(*text); len(*text) > MaxLineBytes {
+			*text, _ = Cut(*text, MaxLineBytes-len(CutMark))
+			*text, l.Truncated = *text+CutMark, true
+		}
+	}
 	if !fieldsAreNormal(l.Fields) {
+		var cut bool
 		l.Fields, cut = normalFields(l.Fields)
 		l.Truncated = l.Truncated || cut
 	}

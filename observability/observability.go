@@ -29,11 +29,17 @@ var Levels = []Level{LevelDebug, LevelInfo, LevelWarn, LevelError, LevelFatal}
 // Valid reports whether l is one of the levels above.
 func (l Level) Valid() bool { return l == LevelUnknown || slices.Contains(Levels, l) }
 
+// AtLeast returns the levels that are as grave as l or graver.
+func AtLeast(l Level) []Level {
+	return slices.Clone(Levels[max(0, slices.Index(Levels, l)):])
+}
+
 // Kinds of source, in Line.Source.
 const (
 	SourceRuntime   = "runtime"    // an instance's output
 	SourceBuild     = "build"      // an image build
 	SourcePreDeploy = "pre-deploy" // a pre-deploy command
+	SourceRouter    = "router"     // the router's access log and what else it says
 	SourceSystem    = "fairlead"   // Fairlead's own
 )
 
@@ -70,8 +76,9 @@ type LogQuery struct {
 	Instance    string
 	Source      string
 	Levels      []Level
-	Text        string // substring, case-sensitive
-	Regex       string
+	Text        string // substring
+	Regex       string // RE2
+	IgnoreCase  bool   // of Text or Regex
 	Fields      map[string]string
 	From, To    time.Time // From inclusive, To exclusive; zero To means now
 	Backward    bool      // newest first; the default reads forward
@@ -83,6 +90,8 @@ type LogQuery struct {
 const (
 	DefaultLogLimit = 100
 	MaxLogLimit     = 10000
+	// MaxLogRange is the longest range that people and programs may name; what has no beginning is read from its end.
+	MaxLogRange = 32 * 24 * time.Hour
 	// MaxLineBytes is where an over-long line is cut.
 	MaxLineBytes = 64 << 10
 )
@@ -168,7 +177,8 @@ func (q MetricQuery) Only() map[string]string {
 
 // Metrics is a store of samples.
 type Metrics interface {
-	// Append stores samples; of two with the same series and time the first wins. Out-of-order samples older than an hour are refused.
+	// Append stores samples; of two with the same series and time the first wins. Out-of-order samples older than an hour
+	// are refused. A sample with the value StaleMarker ends its series.
 	Append(ctx context.Context, samples []Sample) error
 	// Query evaluates PromQL. A bad expression is a platform invalid error.
 	Query(ctx context.Context, q MetricQuery) ([]Series, error)

@@ -33,10 +33,14 @@ type Position struct {
 // Prepare checks q and fills in its defaults. now is what a zero To means. Its errors are platform invalid errors that
 // name the field at fault and the fix.
 func (q LogQuery) Prepare(now time.Time) (Search, error) {
-	s := Search{LogQuery: q}
 	if err := q.check(); err != nil {
 		return Search{}, err
 	}
+	q, err := q.fold()
+	if err != nil {
+		return Search{}, err
+	}
+	s := Search{LogQuery: q}
 	if s.Limit == 0 {
 		s.Limit = DefaultLogLimit
 	}
@@ -44,21 +48,47 @@ func (q LogQuery) Prepare(now time.Time) (Search, error) {
 		s.To = now
 	}
 	if q.Regex != "" {
-		pattern, err := regexp.Compile(q.Regex)
-		if err != nil {
-			return Search{}, platform.Errorf(platform.CodeInvalid, "The regular expression does not parse: %s.", strings.TrimPrefix(err.Error(), "error parsing regexp: ")).
-				WithHint("Use RE2 syntax, and put a backslash before . ( ) [ ] { } + * ? | ^ $ to mean the character itself; or search for plain text.").WithField("regex")
-		}
-		s.Pattern = pattern
-	}
-	if q.Cursor != "" {
-		after, err := q.readCursor()
-		if err != nil {
+		if s.Pattern, err = compile(q.Regex); err != nil {
 			return Search{}, err
 		}
-		s.After = after
+	}
+	if q.Cursor != "" {
+		if s.After, err = q.readCursor(); err != nil {
+			return Search{}, err
+		}
 	}
 	return s, nil
+}
+
+func compile(expression string) (*regexp.Regexp, error) {
+	pattern, err := regexp.Compile(expression)
+	if err != nil {
+		return nil, platform.Errorf(platform.CodeInvalid, "The regular expression does not parse: %s.", strings.TrimPrefix(err.Error(), "error parsing regexp: ")).
+			WithHint("Use RE2 syntax, and put a backslash before . ( ) [ ] { } + * ? | ^ $ to mean the character itself; or search for plain text.").WithField("regex")
+	}
+	return pattern, nil
+}
+
+// fold says what IgnoreCase means by an expression, so that stores need to know nothing of it.
+func (q LogQuery) fold() (LogQuery, error) {
+	const ignoreCase = "(?i)"
+	if !q.IgnoreCase {
+		return q, nil
+	}
+	q.IgnoreCase = false
+	switch {
+	case q.Text != "" && q.Regex != "":
+		return q, platform.Errorf(platform.CodeInvalid, "A search that ignores case takes text or a regular expression, not both.").
+			WithHint("Leave one of them out, or write (?i) at the beginning of the expression instead.").WithField("ignore_case")
+	case q.Text != "":
+		q.Text, q.Regex = "", ignoreCase+regexp.QuoteMeta(q.Text)
+	case q.Regex != "":
+		if _, err := compile(q.Regex); err != nil { // in the words of who wrote it
+			return q, err
+		}
+		q.Regex = ignoreCase + q.Regex
+	}
+	return q, nil
 }
 
 func (q LogQuery) check() error {

@@ -102,6 +102,8 @@ type Deploy struct {
 	CreatedAt  time.Time  `json:"created_at"`
 	PhaseAt    time.Time  `json:"phase_at"` // when the present phase began
 	FinishedAt *time.Time `json:"finished_at,omitempty"`
+	// BuildTook is how long the image build took; 0 until it ended well, and where there was none.
+	BuildTook time.Duration `json:"build_took_ns,omitempty"`
 }
 
 // Ref is how people write the deploy's slot: project/environment/service.

@@ -14,3 +14,7 @@ type Project struct {
 
 // DefaultBranch is the branch whose pushes go to production unless a project says otherwise.
 const DefaultBranch = "main"
+
+// SystemProject stands in the place of a project for what Fairlead says about itself. No project can have this name,
+// which is no DNS label; only admins of the whole installation may read its lines.
+const SystemProject = "_fairlead"

@@ -43,6 +43,16 @@ type SlotDetail struct {
 	Deploy    *Deploy    `json:"deploy,omitempty"` // newest
 	Instances []Instance `json:"instances"`        // not ended
 	Incidents []Incident `json:"incidents"`        // open
+	Disk      *DiskUse   `json:"disk,omitempty"`   // of one slot that is asked for, once it was measured
+}
+
+// DiskUse is what is on a slot's disk.
+type DiskUse struct {
+	Name          string `json:"name"`
+	UsedBytes     int64  `json:"used_bytes"`
+	CapacityBytes int64  `json:"capacity_bytes"` // that it was asked to hold
+	// FullIn is when it is full if it goes on as in the last hours; nil when that cannot be told.
+	FullIn *Duration `json:"full_in,omitempty"`
 }
 
 // Status is the whole installation at one look.

@@ -55,6 +55,8 @@ type ServiceSpec struct {
 	Replicas  int               `json:"replicas"`
 	Drain     Duration          `json:"drain"` // how long requests in flight may finish before the old instance stops
 	Hosts     []string          `json:"hosts,omitempty"`
+	// Metrics says where each instance exposes metrics of its own; nil when it does not.
+	Metrics *MetricsSpec `json:"metrics,omitempty"`
 	// AutoDeploy is true when a push to the project's default branch deploys this service.
 	AutoDeploy bool `json:"auto_deploy"`
 	// Alerts are the rules of the blueprint. Those that hold are AlertRules of the newest spec, deployed or not.
@@ -67,6 +69,14 @@ type BuildSpec struct {
 	Dockerfile string            `json:"dockerfile"` // relative to the repository's root
 	Args       map[string]string `json:"args,omitempty"`
 	Secrets    []string          `json:"secrets,omitempty"` // env keys mounted for RUN --mount=type=secret, never in a layer
+}
+
+// MetricsSpec says where an instance exposes its own metrics, in Prometheus text or OpenMetrics, and how often they are
+// read.
+type MetricsSpec struct {
+	Path  string   `json:"path"`
+	Port  int      `json:"port"`
+	Every Duration `json:"every"`
 }
 
 // HealthKind says how an instance is asked whether it is well.
@@ -118,6 +128,8 @@ const (
 	DefaultHealthTimeout  = Duration(5 * time.Second)
 	DefaultHealthGrace    = Duration(15 * time.Minute)
 	DefaultHealthFailures = 3
+	DefaultMetricsPath    = "/metrics"
+	DefaultMetricsEvery   = Duration(15 * time.Second)
 	DefaultDrain          = Duration(30 * time.Second)
 	MinDrain              = Duration(1 * time.Second)
 	MaxDrain              = Duration(300 * time.Second)

@@ -42,10 +42,10 @@ func clip(s string, limit int) string {
 }
 
 // mask appends the line with its variables replaced: numbers with what joins them (addresses, versions, durations,
-// sizes with their unit), identifiers that hold digits, long hexadecimal, paths that hold digits. Words are separated by
-// one space.
+// sizes with their unit), identifiers that hold digits, long hexadecimal, paths, addresses of hosts and people, truth
+// values, names of users. Words are separated by one space; a list of values counts as one.
 func mask(dst []byte, line string, maxTokens int) []byte {
-	tokens, afterNumber := 0, false
+	w := masker{dst: dst, fields: strings.Count(line, "=") > manyFields && strings.Count(line, ",") >= manyFields}
 	for i := 0; i < len(line); {
 		if space(line[i]) {
 			i++
@@ -55,189 +55,174 @@ func mask(dst []byte, line string, maxTokens int) []byte {
 		for end < len(line) && !space(line[end]) {
 			end++
 		}
+		if w.fields {
+			end = quoteEnd(line, i, end)
+		}
 		word := line[i:end]
-		i = end
-		if afterNumber && unit(trimPunct(word)) { // "5.1 KB" is one value
-			dst = append(dst, word[len(trimPunct(word)):]...)
-			afterNumber = false
-			continue
-		}
-		if tokens == maxTokens {
-			break
-		}
-		if tokens > 0 {
-			dst = append(dst, ' ')
-		}
-		tokens++
-		start := len(dst)
-		dst = maskWord(dst, word)
-		afterNumber = string(dst[start:]) == Wildcard
-	}
-	return dst
-}
-
-func space(b byte) bool { return b == ' ' || b == '\t' || b == '\r' || b == '\n' }
-
-func trimPunct(s string) string { return strings.TrimRight(s, ",;.)]") }
-
-func unit(s string) bool {
-	switch s {
-	case "B", "KB", "MB", "GB", "TB", "KiB", "MiB", "GiB", "kB", "bytes", "ms", "us", "ns", "s", "sec", "secs", "seconds", "minutes", "min", "hours", "h":
-		return true
-	}
-	return false
-}
-
-// maskWord masks one word between spaces.
-func maskWord(dst []byte, word string) []byte {
-	if dateWord(word) {
-		return append(dst, Wildcard...)
-	}
-	if word == "()" { // a value that is empty this time
-		return append(dst, "(<*>)"...)
-	}
-	if !hasDigit(word) {
-		if long := hexWord(word); long {
-			return append(dst, Wildcard...)
-		}
-		return append(dst, word...)
-	}
-	if at := strings.IndexByte(word, '/'); at >= 0 && path(word[at:]) {
-		dst = maskParts(dst, word[:at])
-		tail := len(word) - len(trimPunct(word))
-		dst = append(append(dst, '/'), Wildcard...)
-		return append(dst, word[len(word)-tail:]...)
-	}
-	return maskParts(dst, word)
-}
-
-// path reports whether s is a path of several parts, or the rest of a URL.
-func path(s string) bool { return len(s) > 1 && (strings.IndexByte(s[1:], '/') >= 0) }
-
-// maskParts masks the identifiers of a word one by one, keeping what stands between them, and joins what masked
-// identifiers leave: 10.0.0.1:80 is one variable.
-func maskParts(dst []byte, word string) []byte {
-	for i := 0; i < len(word); {
-		if !identByte(word[i]) {
-			if word[i] == '-' && i+1 < len(word) && digit(word[i+1]) && (i == 0 || strings.IndexByte("_=:([,", word[i-1]) >= 0) {
-				i++ // the sign of a number
+		if w.value || w.measure {
+			if unit(trimPunct(word)) && w.value { // "5.1 KB" is one value
+				w.dst = append(w.dst, word[len(trimPunct(word)):]...)
+				w.value, w.measure = false, true
+				i = end
 				continue
 			}
-			dst = append(dst, word[i])
-			i++
-			continue
+			if again := retold(line, i, end); again > i && w.measure { // "5120 bytes (5 KB)" too
+				i = again
+				continue
+			}
 		}
-		if end := hostEnd(word, i); end > i {
-			dst = append(dst, Wildcard...)
-			i = end
-			continue
-		}
-		end := i
-		for end < len(word) && identByte(word[end]) {
-			end++
-		}
-		part := word[i:end]
 		i = end
-		if hasDigit(part) || hexWord(part) {
-			dst = maskIdent(dst, part)
-		} else {
-			dst = append(dst, part...)
+		if w.tokens == maxTokens {
+			break
 		}
+		w.add(word)
 	}
-	return dst
+	return w.dst
 }
 
-// hostEnd returns where a dotted name that holds letters and digits ends, such as a host's, or start where none begins.
-func hostEnd(word string, start int) int {
-	end, dots, digits, letter := start, 0, false, false
-	for end < len(word) && (identByte(word[end]) || word[end] == '.' || word[end] == '-') {
-		b := word[end]
-		if b == '.' {
-			dots++
-		}
-		digits = digits || digit(b)
-		letter = letter || b != '.' && b != '-' && !digit(b)
+// masker is what mask knows of the words before.
+type masker struct {
+	dst     []byte
+	tokens  int
+	last    int    // where the last token begins
+	repeat  int    // how many tokens in a row were equal to it
+	value   bool   // it is a value
+	measure bool   // it is a value with its unit
+	fields  bool   // the line prints a structure: key=value, key=value
+	before  string // the word that became it
+	second  string // the word before that
+}
+
+// manyFields is how many commas, with more equal signs, make a line the print of a structure, key=value, key=value, whose
+// values vary whatever they are.
+const manyFields = 2
+
+// quoteEnd moves the end of a word to the end of the quotes that its value begins: tag="View Lock".
+func quoteEnd(line string, start, end int) int {
+	at := strings.Index(line[start:end], "=\"")
+	if at < 1 || strings.IndexByte(line[start+at+2:end], '"') >= 0 {
+		return end
+	}
+	closing := strings.IndexByte(line[end:], '"')
+	if closing < 0 {
+		return end
+	}
+	for end += closing; end < len(line) && !space(line[end]); {
 		end++
-	}
-	if dots < 2 || !digits || !letter {
-		return start
-	}
-	for word[end-1] == '.' {
-		end--
 	}
 	return end
 }
 
-// dateWord reports whether a word is the name of a day or a month, as dates are written.
-func dateWord(s string) bool {
-	switch s {
-	case "Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun",
-		"Jan", "Feb", "Mar", "Apr", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec":
+// retold returns where a measure in parentheses ends that says the one before it again, or start where none begins.
+func retold(line string, start, end int) int {
+	if end-start < 2 || line[start] != '(' || !digit(line[start+1]) {
+		return start
+	}
+	if line[end-1] == ')' || line[end-1] == ',' && line[end-2] == ')' {
+		return end
+	}
+	next := end
+	for next < len(line) && space(line[next]) {
+		next++
+	}
+	for end = next; end < len(line) && !space(line[end]); {
+		end++
+	}
+	if word := line[next:end]; strings.IndexByte(word, ')') > 0 && unit(trimPunct(word)) {
+		return end
+	}
+	return start
+}
+
+// maskField masks the value of key=value, and reports whether the word is one.
+func maskField(dst []byte, word string) ([]byte, bool) {
+	at := strings.IndexByte(word, '=')
+	if at < 1 || at == len(word)-1 || !identByte(word[at-1]) {
+		return dst, false
+	}
+	marks := closers
+	if word[at+1] == '"' {
+		marks = ",;"
+	}
+	value := strings.TrimRight(word[at+1:], marks)
+	if value == "" || strings.ContainsAny(value, "=({[") { // several in one word, or something with parts
+		return dst, false
+	}
+	dst = maskParts(dst, word[:at])
+	return append(append(append(dst, '='), Wildcard...), word[at+1+len(value):]...), true
+}
+
+func (w *masker) add(word string) {
+	length := len(w.dst)
+	if w.tokens > 0 {
+		w.dst = append(w.dst, ' ')
+	}
+	start := len(w.dst)
+	switch {
+	case w.before == "user" && w.second == "for" && trimPunct(word) != "":
+		w.dst = append(append(w.dst, Wildcard...), word[len(trimPunct(word)):]...)
+	case method(w.before):
+		w.dst = maskRoute(w.dst, word)
+	default:
+		field := false
+		if w.fields {
+			w.dst, field = maskField(w.dst, word)
+		}
+		if !field {
+			w.dst = maskWord(w.dst, word)
+		}
+	}
+	w.measure = false
+	w.second, w.before = w.before, word
+	token := w.dst[start:]
+	w.value = string(token) == Wildcard
+	if w.tokens > 0 && string(token) == string(w.dst[w.last:length]) && variable(token) {
+		// Values in a row are a list: of one kind from the second on, bare ones from the fourth.
+		if w.repeat++; w.repeat >= 3 || !w.value {
+			w.dst = w.dst[:length]
+			return
+		}
+	} else {
+		w.repeat = 0
+	}
+	w.tokens++
+	w.last = start
+}
+
+// variable reports whether a token holds a variable, so that it can be an element of a list of values.
+func variable(token []byte) bool { return strings.Contains(string(token), Wildcard) }
+
+// method reports whether a word is the method of an HTTP request: what follows is a route, which tells requests apart.
+func method(word string) bool {
+	if len(word) > 1 && (word[0] == '"' || word[0] == '\'') {
+		word = word[1:]
+	}
+	switch word {
+	case "GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS":
 		return true
 	}
 	return false
 }
 
-// maskIdent masks an identifier that holds a digit: its leading letters stay, as in blk_<*> and part-<*>.
-func maskIdent(dst []byte, part string) []byte {
-	keep := 0
-	for keep < len(part) && !digit(part[keep]) {
-		keep++
-	}
-	if hexWord(part) || keep > 0 && !letters(part[:keep]) {
-		keep = 0
-	}
-	dst = append(dst, part[:keep]...)
-	// 10.0.0.1:80 and <*>-<*> are one variable
-	if n := len(dst); keep == 0 && n > len(Wildcard) && joins(dst[n-1]) && string(dst[n-1-len(Wildcard):n-1]) == Wildcard {
-		return dst[:n-1]
-	}
-	return append(dst, Wildcard...)
-}
+func space(b byte) bool { return b == ' ' || b == '\t' || b == '\r' || b == '\n' }
 
-func joins(b byte) bool { return b == '.' || b == ':' || b == '-' || b == ',' || b == '/' || b == '+' }
-
-func identByte(b byte) bool {
-	return b == '_' || digit(b) || b >= 'a' && b <= 'z' || b >= 'A' && b <= 'Z' || b >= 0x80
-}
-
-func letters(s string) bool {
-	for i := 0; i < len(s); i++ {
-		if digit(s[i]) {
-			return false
+func trimPunct(s string) string {
+	for n := len(s); n > 0; n-- {
+		switch s[n-1] {
+		case ',', ';', '.', ')', ']':
+		default:
+			return s[:n]
 		}
 	}
-	return true
+	return ""
 }
 
-func digit(b byte) bool { return b >= '0' && b <= '9' }
-
-func hasDigit(s string) bool {
-	for i := 0; i < len(s); i++ {
-		if digit(s[i]) {
-			return true
-		}
+func unit(s string) bool {
+	switch s {
+	case "B", "KB", "MB", "GB", "TB", "KiB", "MiB", "GiB", "kB", "bytes", "ms", "us", "ns", "s", "sec", "secs", "seconds", "minutes", "min", "hours", "h", "AM", "PM", "UTC", "GMT":
+		return true
 	}
 	return false
-}
-
-// hexWord reports whether a word is a long hexadecimal number, such as a commit or a part of a UUID. Words of letters
-// alone count from 16 characters.
-func hexWord(s string) bool {
-	if len(s) < 6 {
-		return false
-	}
-	digits := 0
-	for i := 0; i < len(s); i++ {
-		switch b := s[i]; {
-		case digit(b):
-			digits++
-		case b >= 'a' && b <= 'f' || b >= 'A' && b <= 'F':
-		default:
-			return false
-		}
-	}
-	return digits > 0 || len(s) >= 16
 }
 
 func sortTemplates(all []Template) {

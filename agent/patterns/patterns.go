@@ -67,6 +67,7 @@ type group struct {
 	Template
 	tokens []string
 	key    string
+	keys   []string // of Miner.exact that lead here, key among them
 	kin    []uint64
 	names  []TemplateID // merged into this one
 	place  *list.Element
@@ -147,27 +148,34 @@ func (m *Miner) match(tokens []string) *group {
 
 func covers(template, tokens []string) bool {
 	for i, t := range template {
-		if t != tokens[i] && t != Wildcard && !coversKeyed(t, tokens[i]) {
+		if t != tokens[i] && t != Wildcard && !coversPart(t, tokens[i]) {
 			return false
 		}
 	}
 	return true
 }
 
-// coversKeyed lets key=<*> cover key=value.
-func coversKeyed(template, token string) bool {
-	prefix, ok := strings.CutSuffix(template, "="+Wildcard)
-	return ok && len(token) > len(prefix) && token[len(prefix)] == '=' && strings.HasPrefix(token, prefix)
+// coversPart lets key=<*> cover key=value, and [<*>] cover [value].
+func coversPart(template, token string) bool {
+	at := strings.Index(template, Wildcard)
+	if at <= 0 || template[at-1] != '=' && strings.Trim(template[:at], openers) != "" {
+		return false
+	}
+	before, after := template[:at], template[at+len(Wildcard):]
+	return len(token) > len(before)+len(after) && strings.HasPrefix(token, before) && strings.HasSuffix(token, after)
 }
 
 func (m *Miner) remember(key string, g *group) {
 	if len(m.exact) > 8*m.cfg.MaxTemplates { // forget what can be found again
 		m.exact = make(map[string]*group, m.cfg.MaxTemplates)
 		for _, known := range m.groups {
-			m.exact[known.key] = known
+			m.exact[known.key], known.keys = known, append([]string(nil), known.key)
 		}
 	}
-	m.exact[key] = g
+	if m.exact[key] != g {
+		m.exact[key] = g
+		g.keys = append(g.keys, key)
+	}
 }
 
 func (m *Miner) insert(key string, tokens []string) *group {
@@ -190,7 +198,7 @@ func (m *Miner) index(g *group) {
 		m.leaves[leaf] = append(m.leaves[leaf], g)
 	}
 	for i := 1; i < len(g.tokens); i++ { // the first word names the statement; it is never a variable
-		if !variableWord(g.tokens[i]) {
+		if m.threshold(g.tokens[i]) == 0 {
 			continue
 		}
 		h := m.kinHash(g.tokens, i)
@@ -226,8 +234,8 @@ func (m *Miner) forget(g *group) {
 
 func (m *Miner) drop(g *group) {
 	m.forget(g)
-	for key, other := range m.exact {
-		if other == g {
+	for _, key := range g.keys {
+		if m.exact[key] == g {
 			delete(m.exact, key)
 		}
 	}
@@ -242,10 +250,11 @@ func (m *Miner) drop(g *group) {
 // group that the line belongs to then.
 func (m *Miner) grow(g *group) *group {
 	for i := 1; i < len(g.tokens); i++ {
-		if !variableWord(g.tokens[i]) {
+		need := m.threshold(g.tokens[i])
+		if need == 0 {
 			continue
 		}
-		if kin := m.kin[m.kinHash(g.tokens, i)]; len(kin) >= m.cfg.Distinct {
+		if kin := m.kin[m.kinHash(g.tokens, i)]; len(kin) >= need {
 			return m.merge(kin, i)
 		}
 	}
@@ -311,11 +320,13 @@ func (m *Miner) absorb(into, g *group) {
 		}
 		into.names = into.names[len(into.names)-limit*64:]
 	}
-	for key, other := range m.exact {
-		if other == g {
+	for _, key := range g.keys {
+		if m.exact[key] == g {
 			m.exact[key] = into
+			into.keys = append(into.keys, key)
 		}
 	}
+	g.keys = nil
 	delete(m.groups, g.ID)
 	m.recent.Remove(g.place)
 }
@@ -327,16 +338,58 @@ func (m *Miner) retell(g *group, tokens []string) {
 
 func leafOf(tokens []string) leafKey { return leafKey{len(tokens), tokens[0]} }
 
-// generalise makes a word a variable; of key=value only the value varies.
+// Marks that stand around a word and are no part of it.
+const (
+	openers = "[({<\"'"
+	closers = "])}>\"',;:."
+)
+
+// generalise makes a word a variable; of key=value only the value varies, and the marks around a masked identifier stay.
 func generalise(token string) string {
+	if strings.Contains(token, Wildcard) {
+		core := strings.TrimRight(strings.TrimLeft(strings.ReplaceAll(token, Wildcard, "\x00"), openers), closers)
+		masked := strings.ReplaceAll(token, Wildcard, "\x00")
+		at := strings.Index(masked, core)
+		return masked[:at] + Wildcard + masked[at+len(core):]
+	}
 	if i := strings.IndexByte(token, '='); i > 0 && i < len(token)-1 {
 		return token[:i+1] + Wildcard
 	}
 	return Wildcard
 }
 
-// variableWord reports whether a word may turn out to be a variable: masked ones already are.
-func variableWord(token string) bool { return !strings.Contains(token, Wildcard) && token != "" }
+// threshold is how many templates must differ in the place of a word, and there only, for it to be a variable; 0 means
+// that it never is: what is masked already is one. Identifiers that differ in the letters before their number, as blk_<*>
+// and part-<*> do, are values of one variable as soon as there are two.
+func (m *Miner) threshold(token string) int {
+	at := strings.Index(token, Wildcard)
+	switch {
+	case token == "":
+		return 0
+	case at < 0:
+		return m.cfg.Distinct
+	case named(token[:at]):
+		return 2
+	}
+	return 0
+}
+
+// named reports whether a masked word begins as an identifier of several parts does: letters joined by _ or -.
+func named(prefix string) bool {
+	prefix = strings.TrimLeft(prefix, openers)
+	if prefix == "" || !letter(prefix[0]) {
+		return false
+	}
+	joined := false
+	for i := 1; i < len(prefix); i++ {
+		mark := prefix[i] == '_' || prefix[i] == '-'
+		if !mark && !letter(prefix[i]) {
+			return false
+		}
+		joined = joined || mark
+	}
+	return joined
+}
 
 func hasWordWildcard(tokens []string) bool {
 	for _, t := range tokens {
@@ -347,13 +400,17 @@ func hasWordWildcard(tokens []string) bool {
 	return false
 }
 
-// kinHash names the template with one place left out. Of key=value the key stays.
+// kinHash names the template with one place left out. Of key=value the key stays. Plain words are no kin of masked ones.
 func (m *Miner) kinHash(tokens []string, place int) uint64 {
 	var h maphash.Hash
 	h.SetSeed(m.seed)
 	for i, t := range tokens {
 		if i == place {
-			t = generalise(t) + "\x00"
+			kind := "\x00"
+			if strings.Contains(t, Wildcard) {
+				kind = "\x01"
+			}
+			t = generalise(t) + kind
 		}
 		_, _ = h.WriteString(t)
 		_ = h.WriteByte(' ')

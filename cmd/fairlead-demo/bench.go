@@ -4,12 +4,10 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"maps"
 	"net"
 	"net/http"
 	"os"
 	"path/filepath"
-	"slices"
 	"strconv"
 	"time"
 
@@ -37,18 +35,6 @@ services:
 	benchDockerfile = "FROM scratch\nCOPY app /app\nCMD [\"/app\", \"app\"]\n"
 )
 
-// figure is one line of the table that every bench prints and writes.
-type figure struct {
-	Name  string             `json:"name"`
-	Value float64            `json:"value"`
-	Unit  string             `json:"unit"`
-	Op    string             `json:"op"`
-	Must  float64            `json:"must"`
-	Aim   float64            `json:"aim"`
-	Peers map[string]float64 `json:"peers"`
-	Met   bool               `json:"met"`
-}
-
 // serveApp is the smallest application there can be: it answers its health check at once.
 func serveApp() int {
 	port := os.Getenv("PORT")
@@ -65,8 +51,9 @@ func serveApp() int {
 	return 0
 }
 
-func bench(ctx context.Context, binary, out string) int {
-	example, err := benchExample()
+// bench makes a world for the measurement, prints the figures and writes them to the file.
+func bench(ctx context.Context, binary, out, blueprint string, measure func(context.Context, *world) ([]figure, error)) int {
+	example, err := benchExample(blueprint)
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		return 1
@@ -78,7 +65,7 @@ func bench(ctx context.Context, binary, out string) int {
 		fmt.Fprintf(os.Stderr, "the bench's world could not be made: %v\n", err)
 		return 1
 	}
-	figures, err := measureOverhead(ctx, w)
+	figures, err := measure(ctx, w)
 	if err != nil {
 		w.dump()
 		fmt.Fprintln(os.Stderr, err)
@@ -88,7 +75,7 @@ func bench(ctx context.Context, binary, out string) int {
 }
 
 // benchExample writes a project whose image holds this very program, which then serves.
-func benchExample() (string, error) {
+func benchExample(blueprint string) (string, error) {
 	dir, err := os.MkdirTemp("", "fairlead-bench-")
 	if err != nil {
 		return "", err
@@ -101,7 +88,7 @@ func benchExample() (string, error) {
 	if err != nil {
 		return dir, err
 	}
-	for name, content := range map[string][]byte{"fairlead.yaml": []byte(benchBlueYAML), "Dockerfile": []byte(benchDockerfile), "app": program} {
+	for name, content := range map[string][]byte{"fairlead.yaml": []byte(blueprint), "Dockerfile": []byte(benchDockerfile), "app": program} {
 		if err := os.WriteFile(filepath.Join(dir, name), content, 0o755); err != nil {
 			return dir, err
 		}
@@ -143,14 +130,9 @@ func measureOverhead(ctx context.Context, w *world) ([]figure, error) {
 		shifted, plain, over = append(shifted, took), append(plain, base), append(over, took-base)
 		fmt.Fprintf(os.Stderr, "round %2d: image to traffic %7s   engine and application alone %7s\n", round+1, took.Round(time.Millisecond), base.Round(time.Millisecond))
 	}
-	overhead := milliseconds(median(over))
-	return []figure{{
-		Name: "deploy overhead, median of 20", Value: overhead, Unit: "ms", Op: "<=",
-		Must: milliseconds(overheadMust), Aim: milliseconds(overheadAim), Met: overhead <= milliseconds(overheadMust),
-		Peers: map[string]float64{
-			"image to traffic": milliseconds(median(shifted)), "engine start and application ready alone": milliseconds(median(plain)),
-		},
-	}}, nil
+	return []figure{atMost("deploy overhead, median of 20", milliseconds(median(over)), "ms", milliseconds(overheadMust), milliseconds(overheadAim), map[string]float64{
+		"image to traffic": milliseconds(median(shifted)), "engine start and application ready alone": milliseconds(median(plain)),
+	})}, nil
 }
 
 // timedDeploy deploys the head again and returns the time from its image being recorded to its traffic having shifted.
@@ -242,38 +224,3 @@ func (w *world) answers(ctx context.Context, address string) error {
 	}
 	return fmt.Errorf("%s did not answer within 20 s", address)
 }
-
-func printFigures(figures []figure, out string) int {
-	code := 0
-	fmt.Printf("%-34s %10s %10s %10s   %s\n", "figure", "measured", "must", "aim", "beside")
-	for _, f := range figures {
-		beside := ""
-		for _, name := range slices.Sorted(maps.Keys(f.Peers)) {
-			beside += fmt.Sprintf("%s %.0f %s  ", name, f.Peers[name], f.Unit)
-		}
-		mark := "met"
-		if !f.Met {
-			mark, code = "MISSED", 1
-		}
-		fmt.Printf("%-34s %7.0f %s %s%6.0f %s %6.0f %s   %s(%s)\n", f.Name, f.Value, f.Unit, f.Op, f.Must, f.Unit, f.Aim, f.Unit, beside, mark)
-	}
-	raw, err := json.MarshalIndent(map[string]any{"figures": figures}, "", "  ")
-	if err == nil {
-		if err = os.MkdirAll(filepath.Dir(out), 0o755); err == nil {
-			err = os.WriteFile(out, append(raw, '\n'), 0o644)
-		}
-	}
-	if err != nil {
-		fmt.Fprintf(os.Stderr, "write %s: %v\n", out, err)
-		return 1
-	}
-	return code
-}
-
-func median(values []time.Duration) time.Duration {
-	sorted := slices.Clone(values)
-	slices.Sort(sorted)
-	return sorted[len(sorted)/2]
-}
-
-func milliseconds(d time.Duration) float64 { return float64(d.Microseconds()) / 1000 }

@@ -1,5 +1,6 @@
 // Command fairlead-demo walks the main job of Fairlead from nothing to its last line: push, go live behind a gate, break,
-// be explained, be fixed with a human's yes. With the word bench it measures the deploy overhead instead.
+// be explained, be fixed with a human's yes. With the word bench it measures the deploy overhead instead, with bench-logs
+// how fast lines are kept and found.
 //
 // It owns a world of its own (state folder, Postgres, server, router, free ports) and removes it at the end. It drives
 // the product as a user would, with the real fairlead and git programs, real HTTP load and a real MCP client, and
@@ -27,8 +28,11 @@ func run() int {
 	limit := flag.Duration("limit", 15*time.Minute, "stop after this long")
 	figures := flag.String("out", "build/bench/deploy.json", "bench: file of the figures")
 	flag.Parse()
-	if flag.Arg(0) == "app" {
+	switch flag.Arg(0) {
+	case "app":
 		return serveApp()
+	case "lines":
+		return printLines()
 	}
 
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
@@ -36,8 +40,11 @@ func run() int {
 	ctx, cancel := context.WithTimeout(ctx, *limit)
 	defer cancel()
 
-	if flag.Arg(0) == "bench" {
-		return bench(ctx, *binary, *figures)
+	switch flag.Arg(0) {
+	case "bench":
+		return bench(ctx, *binary, *figures, benchBlueYAML, measureOverhead)
+	case "bench-logs":
+		return bench(ctx, *binary, *figures, writerBlue, measureLogs)
 	}
 	began := time.Now()
 	r := newReport(os.Stdout)

@@ -216,7 +216,7 @@ func (w *world) until(ctx context.Context, limit time.Duration, what string, don
 
 // dump prints the end of the server's log, for a step that could not go on.
 func (w *world) dump() {
-	for _, name := range []string{"server.log", "state/router.log"} {
+	for _, name := range []string{"server.log", "state/router.log", "state/router-log/0000000001.log"} {
 		raw, err := os.ReadFile(filepath.Join(w.dir, name))
 		if err != nil {
 			continue

@@ -8,7 +8,7 @@ import (
 
 	"github.com/fairlead/fairlead/agent"
 	"github.com/fairlead/fairlead/observability"
-	"github.com/fairlead/fairlead/observability/embedded"
+	"github.com/fairlead/fairlead/observability/loki"
 	"github.com/fairlead/fairlead/platform"
 	"github.com/fairlead/fairlead/platform/build"
 	"github.com/fairlead/fairlead/platform/source"
@@ -35,7 +35,7 @@ func (c checkouts) Checkout(ctx context.Context, project, commit string) (string
 // buildLogs shows lines to live readers and stores them.
 type buildLogs struct {
 	hub  *observability.Hub
-	logs *embedded.ProjectLogs
+	logs observability.Logs
 }
 
 // Append publishes and stores the lines.
@@ -57,16 +57,26 @@ func (i investigation) Investigate(ctx context.Context, incident platform.Incide
 func (s *installation) parts(ctx context.Context) []platform.PartStatus {
 	ctx, cancel := context.WithTimeout(ctx, 3*time.Second)
 	defer cancel()
-	checks := []struct {
+	type check struct {
 		name string
 		ask  func(context.Context) (string, error)
-	}{
+	}
+	checks := []check{
 		{"postgres", func(ctx context.Context) (string, error) { return "answers", s.store.Ping(ctx) }},
 		{"engine", func(ctx context.Context) (string, error) {
 			host, err := s.engine.Host(ctx)
 			return host.Engine, err
 		}},
 		{"router", func(ctx context.Context) (string, error) { return "http://" + s.config.router, s.router.Ping(ctx) }},
+		{"logs", func(ctx context.Context) (string, error) {
+			_, err := s.logs.Query(ctx, observability.LogQuery{Source: observability.SourceSystem, From: time.Now().Add(-time.Minute), Limit: 1})
+			return "answers", err
+		}},
+		{"metrics", s.metrics.ping},
+		{"state", s.room},
+	}
+	if logs, ok := s.logs.(*loki.Logs); ok {
+		checks = append(checks, check{"loki", func(ctx context.Context) (string, error) { return lokiStatus(ctx, logs), nil }})
 	}
 	statuses := make([]platform.PartStatus, 0, len(checks))
 	for _, check := range checks {

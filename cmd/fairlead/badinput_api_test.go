@@ -64,7 +64,7 @@ func TestBadInput_UnknownFieldsAndParametersAreRefusedByName(t *testing.T) {
 		{http.MethodPost, service + "/deploys", `{"comit":"main"}`, "comit", `The field "comit" is not known.`, `Did you mean "commit"?`},
 		{http.MethodPost, "/v1/projects", `{"blueprnt":"x"}`, "blueprnt", `The field "blueprnt" is not known.`, `Did you mean "blueprint"?`},
 		{http.MethodGet, "/v1/events?projcet=" + project, "", "projcet", `The query parameter "projcet" is not known.`, `Did you mean "project"?`},
-		{http.MethodGet, "/v1/projects/" + project + "/logs?txt=x", "", "txt", `The query parameter "txt" is not known.`, `Did you mean "text"?`},
+		{http.MethodGet, "/v1/logs?project=" + project + "&txt=x", "", "txt", `The query parameter "txt" is not known.`, `Did you mean "text"?`},
 		{http.MethodGet, "/v1/events?limit=many", "", "limit", "limit", ""},
 		{http.MethodGet, "/v1/events?limit=100000", "", "limit", "limit", ""},
 	} {
@@ -157,7 +157,8 @@ func TestBadInput_NothingOfAnotherProjectIsSeenOrTouched(t *testing.T) {
 
 	for _, path := range []string{
 		"/v1/projects/" + theirs, "/v1/projects/" + theirs + "/services/vault", "/v1/projects/" + string(deploy.ProjectID),
-		"/v1/projects/" + theirs + "/logs", "/v1/projects/" + theirs + "/services/vault/env",
+		"/v1/logs?project=" + theirs, "/v1/logs/histogram?project=" + theirs, "/v1/logs/patterns?project=" + theirs, "/v1/logs/export?project=" + theirs,
+		"/v1/logs/around?project=" + theirs + "&around=2026-01-31T12:00:00Z%2B1", "/v1/logs/stream?project=" + theirs, "/v1/projects/" + theirs + "/services/vault/env",
 		"/v1/deploys/" + string(deploy.ID), "/v1/deploys/" + string(deploy.ID) + "/build-log",
 		"/v1/projects/" + mine + "/services/" + string(deploy.ServiceID), "/v1/projects/" + mine + "/services/" + string(deploy.SlotID),
 		"/v1/events?project=" + theirs, "/v1/incidents?project=" + theirs, "/v1/deploys?project=" + theirs, "/v1/plans?project=" + theirs,
@@ -181,7 +182,7 @@ func TestBadInput_NothingOfAnotherProjectIsSeenOrTouched(t *testing.T) {
 	}
 	for _, path := range []string{
 		"/v1/events", "/v1/deploys", "/v1/incidents", "/v1/plans", "/v1/projects", "/v1/status", "/v1/events?subject=" + string(deploy.ID),
-		"/v1/projects/" + mine + "/logs?deploy=" + string(deploy.ID), "/v1/projects/" + mine + "/metrics?query=" + url.QueryEscape(`{project!=""}`),
+		"/v1/logs?project=" + mine + "&deploy=" + string(deploy.ID), "/v1/projects/" + mine + "/metrics?query=" + url.QueryEscape(`{project!=""}`),
 	} {
 		status, _, raw := r.call(t, token.Secret, http.MethodGet, path, nil)
 		require.Equal(t, http.StatusOK, status, path)

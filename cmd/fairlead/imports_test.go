@@ -21,12 +21,14 @@ var floors = map[string]int{
 	"platform": 0, "platform/routing": 0, "platform/secret": 0, "agent/patterns": 0,
 
 	"platform/rollout": 1, "platform/blueprint": 1, "platform/runtime": 1, "platform/jobs": 1, "observability": 1, "prompts": 1,
-	"agent/causes": 1, "observability/usage": 1, "observability/parse": 2, "observability/detect": 2,
+	"agent/causes": 1, "observability/promql": 1, "observability/usage": 1, "observability/parse": 2, "observability/detect": 2,
 
 	"platform/runtime/docker": 2, "platform/source": 2, "platform/build": 2, "platform/store": 2, "platform/embeddedpg": 2,
 	"platform/router": 2, "platform/router/loadtest": 2, "observability/embedded": 2, "observability/embedded/quiet": 0,
+	"observability/prometheus": 2, "observability/exposition": 2, "observability/scrape": 2,
+	"observability/loki": 2,
 
-	"platform/control": 3, "observability/collect": 3, "agent/evidence": 3,
+	"platform/control": 3, "observability/collect": 3, "observability/collect/host": 2, "observability/collect/gpu": 2, "agent/evidence": 3,
 
 	// worker stands one floor above control: every effect it has is recorded through the one door.
 	"platform/worker": 4, "platform/httpapi": 4, "platform/client": 4, "agent": 4, "mcp/toolkit": 4,

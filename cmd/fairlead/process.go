@@ -71,7 +71,7 @@ func (p *routerProcess) ensure(ctx context.Context) error {
 		}
 		select {
 		case <-ctx.Done():
-			return fmt.Errorf("the router did not answer within 10 s: see %s", p.state.path("router.log"))
+			return fmt.Errorf("the router did not answer within 10 s: see %s and %s", p.state.path("router.log"), p.state.path(routerLog))
 		case <-look.C:
 		}
 	}
@@ -82,14 +82,15 @@ func (p *routerProcess) start() error {
 	if err != nil {
 		return fmt.Errorf("find this program: %w", err)
 	}
-	out, err := os.OpenFile(p.state.path("router.log"), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
+	// The router writes its log into files that it bounds itself; here is only why it could not.
+	out, err := os.OpenFile(p.state.path("router.log"), os.O_CREATE|os.O_TRUNC|os.O_WRONLY, 0o600)
 	if err != nil {
 		return fmt.Errorf("open the router's log: %w", err)
 	}
 	defer out.Close()
 	cmd := exec.Command(self, "router", "--listen", p.listen) //nolint:noctx // it must outlive this process
 	cmd.Env = append(os.Environ(), "FAIRLEAD_STATE="+string(p.state))
-	cmd.Stdout, cmd.Stderr = out, out
+	cmd.Stderr = out
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
 	if err := cmd.Start(); err != nil {
 		return fmt.Errorf("start the router: %w", err)

@@ -2,15 +2,21 @@ package main
 
 import (
 	"fmt"
+	"io"
 	"log/slog"
 	"os"
 	"os/signal"
+	"runtime/debug"
 	"syscall"
 
 	"github.com/spf13/cobra"
 
 	"github.com/fairlead/fairlead/platform/router"
+	"github.com/fairlead/fairlead/platform/routing"
 )
+
+// routerLog is the folder, in the state folder, in which the router leaves its log for the server.
+const routerLog = "router-log"
 
 // accessSample is how many good requests pass for each one that is logged; errors are always logged.
 const accessSample = 1000
@@ -33,7 +39,14 @@ func newRouterCommand() *cobra.Command {
 			}
 			ctx, stop := signal.NotifyContext(cmd.Context(), os.Interrupt, syscall.SIGTERM)
 			defer stop()
-			log := slog.New(slog.NewJSONHandler(cmd.OutOrStdout(), nil))
+			file, err := routing.OpenLog(state.path(routerLog), routing.LogOptions{Opened: func(f *os.File) {
+				_ = debug.SetCrashOutput(f, debug.CrashOptions{}) // what the runtime says when it ends the process belongs there too
+			}})
+			if err != nil {
+				return err
+			}
+			defer file.Close()
+			log := slog.New(slog.NewJSONHandler(io.MultiWriter(file, cmd.OutOrStdout()), nil))
 			r := router.New(router.Config{
 				Listen: listen, Socket: state.path("router.sock"), TableFile: state.path("router-table.json"),
 				Log: log, AccessSample: accessSample, H2C: true,

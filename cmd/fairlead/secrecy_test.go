@@ -109,7 +109,7 @@ func TestSecret_IsNowhereToBeFound(t *testing.T) {
 	require.Contains(t, show("logs"), "[redacted]")
 	for _, path := range []string{
 		"/v1/status", "/v1/events?project=" + project, "/v1/incidents/" + string(incident.ID), "/v1/deploys/" + string(d.ID),
-		"/v1/deploys/" + string(d.ID) + "/build-log?limit=1000", "/v1/projects/" + project, "/v1/projects/" + project + "/logs?limit=1000",
+		"/v1/deploys/" + string(d.ID) + "/build-log?limit=1000", "/v1/projects/" + project, "/v1/logs?limit=1000&project=" + project, "/v1/logs/export?project=" + project, "/v1/logs/patterns?project=" + project,
 	} {
 		status, _, body := r.call(t, r.admin, http.MethodGet, path, nil)
 		require.Equal(t, http.StatusOK, status, path)
@@ -126,7 +126,7 @@ func TestSecret_IsNowhereToBeFound(t *testing.T) {
 func (r *installed) seekInMCP(t *testing.T, seek seeker, project string, incident platform.IncidentID, deploy platform.DeployID) {
 	t.Helper()
 	for tool, args := range map[string]map[string]any{
-		"get_service": {"project": project, "service": "leaker"}, "search_logs": {"project": project}, "get_timeline": {"project": project},
+		"get_service": {"project": project, "service": "leaker"}, "search_logs": {"project": project}, "get_log_patterns": {"project": project}, "get_timeline": {"project": project},
 		"get_incident": {"incident": incident}, "diagnose": {"incident": incident}, "get_deploy": {"deploy": deploy}, "get_overview": {},
 	} {
 		message, err := json.Marshal(map[string]any{"jsonrpc": "2.0", "id": 2, "method": "tools/call", "params": map[string]any{"name": tool, "arguments": args}})

@@ -17,6 +17,8 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/fairlead/fairlead/observability/embedded"
+	"github.com/fairlead/fairlead/observability/loki"
+	"github.com/fairlead/fairlead/observability/prometheus"
 	"github.com/fairlead/fairlead/platform"
 	"github.com/fairlead/fairlead/platform/routing"
 )
@@ -29,6 +31,8 @@ type serverConfig struct {
 	baseDomain  string
 	databaseURL string
 	planTTL     time.Duration
+	metrics     prometheus.Options // of a metric server besides ours
+	loki        loki.Options
 	hosts       []string // names besides localhost by which the API may be asked for
 	prices      string   // file; "" means prices.yaml in the state folder, where there is one
 	logAge      time.Duration
@@ -71,6 +75,7 @@ func newServerCommand() *cobra.Command {
 	cmd.Flags().StringVar(&config.prices, "prices", "", "file of prices for `fairlead usage` (default prices.yaml in the state folder, if it is there)")
 	cmd.Flags().DurationVar(&config.logAge, "log-age", 30*24*time.Hour, "how long logs are kept, at least 24h; a project may have its own")
 	cmd.Flags().StringVar(&config.logSize, "log-size", "0", "how much disk the logs of all projects may take, such as 50GB; 0 for no limit")
+	addLokiFlags(cmd.Flags(), &config.loki)
 	cmd.Flags().BoolVar(&detach, "detach", false, "start in the background, wait until it is ready, and say how to reach it")
 	cmd.AddCommand(newServerStopCommand())
 	return cmd
@@ -109,6 +114,10 @@ func (c *serverConfig) fromEnvironment() error {
 			WithHint("Give --log-age at least 24h and at most 87600h, and --log-size at least 1MB or 0.")
 	}
 	c.databaseURL = os.Getenv("DATABASE_URL")
+	if c.metrics, err = metricSettings(os.Getenv); err != nil {
+		return err
+	}
+	lokiFromEnvironment(&c.loki)
 	if text := os.Getenv("FAIRLEAD_PLAN_TTL"); text != "" {
 		if c.planTTL, err = time.ParseDuration(text); err != nil || c.planTTL <= 0 {
 			return platform.Errorf(platform.CodeInvalid, "FAIRLEAD_PLAN_TTL %q is not a duration.", text).WithHint("Write it as 30m.")
@@ -153,7 +162,7 @@ func (c *serverConfig) serve(ctx context.Context, log *slog.Logger) error {
 	if err != nil {
 		return platform.Errorf(platform.CodeConflict, "The API cannot listen on %s: %v.", c.api, err).WithHint("Choose another address with --api, or stop what listens there.")
 	}
-	log.Info("Fairlead is starting", "api", "http://"+c.api, "router", "http://"+c.router, "state", string(c.state))
+	s.log.Info("Fairlead is starting", "api", "http://"+c.api, "router", "http://"+c.router, "state", string(c.state))
 	return s.run(ctx, listener)
 }
 
@@ -195,6 +204,7 @@ func (c *serverConfig) detach(ctx context.Context, out io.Writer) error {
 	for _, host := range c.hosts {
 		args = append(args, "--host", host)
 	}
+	args = append(args, lokiArguments(&c.loki)...)
 	cmd := exec.Command(self, args...) //nolint:noctx // it must outlive this process
 	cmd.Env = append(os.Environ(), "FAIRLEAD_STATE="+string(c.state))
 	cmd.Stdout, cmd.Stderr = file, file

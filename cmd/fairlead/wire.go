@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"net"
 	"net/http"
@@ -17,6 +18,7 @@ import (
 	"github.com/fairlead/fairlead/observability"
 	"github.com/fairlead/fairlead/observability/collect"
 	"github.com/fairlead/fairlead/observability/embedded"
+	"github.com/fairlead/fairlead/observability/loki"
 	"github.com/fairlead/fairlead/platform"
 	"github.com/fairlead/fairlead/platform/build"
 	"github.com/fairlead/fairlead/platform/client"
@@ -40,8 +42,8 @@ type installation struct {
 
 	postgres *embeddedpg.Server // nil with a DATABASE_URL
 	store    *store.Store
-	logs     *embedded.ProjectLogs
-	metrics  *embedded.Metrics
+	logs     observability.Logs // in the state folder, or in Loki
+	metrics  *meters
 	hub      *observability.Hub
 	engine   *docker.Runtime
 	router   *routing.Client
@@ -52,6 +54,8 @@ type installation struct {
 	collect  *collect.Collector
 	detector *collect.Detector
 	routes   *collect.Routes
+	lines    *collect.RouterLog
+	own      *collect.OwnLog
 	alerts   *collect.Alerts
 	upkeep   []*collect.Upkeep
 	api      *httpapi.API
@@ -59,7 +63,8 @@ type installation struct {
 
 // wire opens what must be open and builds every part. What it opened is closed again when it fails.
 func wire(ctx context.Context, config *serverConfig, log *slog.Logger) (*installation, error) {
-	s := &installation{config: config, log: log}
+	s := &installation{config: config, own: collect.NewOwnLog(log.Handler(), secret.Redact)}
+	s.log = slog.New(s.own)
 	for _, build := range []func(context.Context) error{s.openState, s.openStores, s.openEngine, s.buildPlane, s.buildCollectors, s.buildWorker, s.buildFaces} {
 		if err := build(ctx); err != nil {
 			s.close()
@@ -87,14 +92,33 @@ func (s *installation) openState(ctx context.Context) error {
 }
 
 func (s *installation) openStores(context.Context) error {
-	var err error
-	if s.logs, err = embedded.OpenProjectLogs(s.config.state.path("logs"), s.config.logOptions()); err != nil {
+	err := s.openLogs()
+	if err != nil {
 		return err
 	}
-	if s.metrics, err = embedded.OpenMetrics(s.config.state.path("metrics"), embedded.MetricOptions{Log: s.log}); err != nil {
+	if s.metrics, err = openMeters(s.config.state.path("metrics"), s.config.metrics, s.log); err != nil {
 		return err
 	}
 	s.hub = observability.NewHub()
+	return nil
+}
+
+// openLogs opens the Loki that the settings name, else the store in the state folder.
+func (s *installation) openLogs() error {
+	if options := s.config.loki; options.URL != "" {
+		options.Log = s.log
+		logs, err := loki.Open(options)
+		if err != nil {
+			return err
+		}
+		s.logs = logs
+		return nil
+	}
+	logs, err := embedded.OpenProjectLogs(s.config.state.path("logs"), s.config.logOptions())
+	if err != nil {
+		return err
+	}
+	s.logs = logs
 	return nil
 }
 
@@ -121,7 +145,7 @@ func (s *installation) buildPlane(ctx context.Context) error {
 		return err
 	}
 	s.plane = control.New(control.Options{
-		Store: s.store, Sealer: sealer, Logs: s.logs, Live: s.hub, Metrics: s.metrics, Prices: prices.Prices, LogsKept: s.logs.Kept,
+		Store: s.store, Sealer: sealer, Logs: s.logs, Live: s.hub, Metrics: s.metrics, Current: s.metrics.latest, Prices: prices.Prices, LogsKept: s.logsKept(),
 		BaseDomain: s.config.baseDomain, RouterURL: "http://" + s.config.router, APIURL: "http://" + s.config.api,
 		Host: func(ctx context.Context) (control.Host, error) {
 			h, err := s.engine.Host(ctx)
@@ -140,6 +164,10 @@ func (s *installation) buildCollectors(context.Context) error {
 	})
 	s.detector = collect.NewDetector(s.plane, s.log)
 	s.routes = &collect.Routes{Router: s.router, Slots: s.plane, Metrics: s.metrics, Detector: s.detector, Log: s.log}
+	s.lines = &collect.RouterLog{
+		Dir: s.config.state.path(routerLog), StateDir: s.config.state.path("cursors"), Logs: s.logs, Hub: s.hub, Slots: s.plane,
+		Redactor: s.redactor, Log: s.log,
+	}
 	s.alerts = &collect.Alerts{Slots: s.plane, Logs: s.logs, Metrics: s.metrics, Reporter: s.plane, Log: s.log}
 	s.upkeep = []*collect.Upkeep{
 		{Name: "roll up the usage", Every: time.Minute, Do: s.plane.RollUpUsage, Log: s.log},
@@ -149,13 +177,25 @@ func (s *installation) buildCollectors(context.Context) error {
 	return err
 }
 
-// dropLogs applies every project's log retention.
+// logsKept says what our own log store keeps; a Loki has its own retention and does not say.
+func (s *installation) logsKept() func(string, platform.LogRetention) platform.LogsKept {
+	if logs, ok := s.logs.(*embedded.ProjectLogs); ok {
+		return logs.Kept
+	}
+	return nil
+}
+
+// dropLogs applies every project's log retention to our own log store.
 func (s *installation) dropLogs(ctx context.Context) error {
+	logs, ok := s.logs.(*embedded.ProjectLogs)
+	if !ok {
+		return nil
+	}
 	own, err := s.plane.LogRetentions(ctx)
 	if err != nil {
 		return err
 	}
-	return s.logs.Enforce(own)
+	return logs.Enforce(own)
 }
 
 // redactor removes a project's secret values, as they are when a container begins to be followed or evidence is
@@ -224,6 +264,7 @@ type part struct {
 func (s *installation) run(ctx context.Context, listener net.Listener) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
+	defer s.keepOwnLog(ctx)()
 	if err := s.beside.ensure(ctx); err != nil {
 		s.log.Error("no router: traffic waits until one can be started", "error", err)
 	}
@@ -233,7 +274,11 @@ func (s *installation) run(ctx context.Context, listener net.Listener) error {
 		{"worker", s.worker.Run},
 		{"collector", s.collect.Run},
 		{"routes", s.routes.Run},
+		{"router log", s.lines.Run},
 		{"alerts", s.alerts.Run},
+		{"sampler", s.sampler().Run},
+		{"scraper", s.scraper().Run},
+		{"metrics", s.metrics.run},
 		{"router", s.beside.keep},
 		{"source", s.repos.Run},
 	}
@@ -266,6 +311,19 @@ func (s *installation) run(ctx context.Context, listener net.Listener) error {
 	return all
 }
 
+// keepOwnLog stores what Fairlead says about itself until what it returns is called, after everything else has ended.
+func (s *installation) keepOwnLog(ctx context.Context) (stop func()) {
+	ctx, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	done := make(chan error, 1)
+	go func() { done <- s.own.Run(ctx, s.logs, s.hub) }()
+	return func() {
+		cancel()
+		if err := <-done; err != nil {
+			s.log.Error("the server's last lines are on its standard error only", "error", err)
+		}
+	}
+}
+
 // recordStart notes the start of a process in the timeline; a database that is away now does not stop it.
 func (s *installation) recordStart(ctx context.Context, kind platform.EventKind, summary string) {
 	if err := s.plane.RecordStart(ctx, kind, summary); err != nil && ctx.Err() == nil {
@@ -278,13 +336,13 @@ func (s *installation) close() {
 	if s.store != nil {
 		s.store.Close()
 	}
-	if s.logs != nil {
-		if err := s.logs.Close(); err != nil {
+	if logs, ok := s.logs.(io.Closer); ok {
+		if err := logs.Close(); err != nil {
 			s.log.Error("close the log store", "error", err)
 		}
 	}
 	if s.metrics != nil {
-		if err := s.metrics.Close(); err != nil {
+		if err := s.metrics.close(); err != nil {
 			s.log.Error("close the metric store", "error", err)
 		}
 	}

@@ -43,6 +43,7 @@ type deploys interface {
 
 type telemetry interface {
 	SearchLogs(ctx context.Context, q observability.LogQuery) (observability.LogPage, error)
+	LogPatterns(ctx context.Context, q observability.PatternQuery) (observability.LogPatterns, error)
 	QueryMetrics(ctx context.Context, project string, q observability.MetricQuery) ([]observability.Series, error)
 	ListEvents(ctx context.Context, f platform.EventFilter) (platform.List[platform.Event], error)
 	GetUsage(ctx context.Context, req platform.UsageRequest) (platform.UsageReport, error)

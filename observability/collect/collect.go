@@ -80,7 +80,8 @@ func (o Options) withDefaults() Options {
 type Collector struct {
 	options Options
 	cursors *cursorFile
-	rescan  chan struct{} // asks for a list of containers; holds one request
+	rescan  chan struct{}                     // asks for a list of containers; holds one request
+	sampled map[string][]observability.Sample // by engine id, what was last taken; only sample uses it
 
 	mu        sync.Mutex           // guards the fields below
 	followers map[string]*follower // by engine id
@@ -96,7 +97,7 @@ func New(options Options) (*Collector, error) {
 		return nil, fmt.Errorf("open log cursors: %w", err)
 	}
 	return &Collector{
-		options: options, cursors: cursors, rescan: make(chan struct{}, 1),
+		options: options, cursors: cursors, rescan: make(chan struct{}, 1), sampled: make(map[string][]observability.Sample),
 		followers: make(map[string]*follower), listed: make(chan struct{}),
 	}, nil
 }

@@ -46,7 +46,7 @@ func TestCollector_LinesCarryWhereTheyComeFromAndReachLiveReadersAtOnce(t *testi
 	line := logs.All()[0]
 	require.Equal(t, observability.Line{
 		At: line.At, Project: "shop", Environment: "production", Service: "api", Release: 3, Deploy: "dep_1", Instance: "ins_a",
-		Source: observability.SourceRuntime, Stream: "stdout", Level: observability.LevelWarn, Message: "key [secret]",
+		Source: observability.SourceRuntime, Stream: "stdout", Level: observability.LevelWarn, Message: "key [secret]", Raw: `{"level":"warn","msg":"key [secret]"}`,
 	}, line)
 }
 

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"maps"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -21,7 +22,6 @@ import (
 	"github.com/fairlead/fairlead/observability"
 	"github.com/fairlead/fairlead/observability/collect"
 	"github.com/fairlead/fairlead/observability/embedded"
-	"github.com/fairlead/fairlead/observability/parse"
 	"github.com/fairlead/fairlead/platform"
 	"github.com/fairlead/fairlead/platform/runtime"
 	"github.com/fairlead/fairlead/platform/runtime/docker"
@@ -59,7 +59,7 @@ func child() error {
 		return err
 	}
 	c, err := collect.New(collect.Options{
-		Engine: engine, Logs: logs, CursorDir: filepath.Join(dir, "cursors"), DrainTimeout: time.Minute,
+		Engine: engine, Logs: logs, CursorDir: filepath.Join(dir, "cursors"), DrainTimeout: 6 * time.Minute,
 		Match: map[string]string{runtime.LabelInstallation: os.Getenv(childInstallation)},
 		Log:   slog.New(slog.NewTextHandler(os.Stderr, nil)),
 	})
@@ -93,6 +93,12 @@ func startChild(t *testing.T, dir, installation, instance string) *exec.Cmd {
 // writer starts a container that prints numbered lines, and removes it and its image at the end.
 func writer(t *testing.T, args ...string) (engine *docker.Runtime, installation, instance string) {
 	t.Helper()
+	return writerWith(t, nil, args...)
+}
+
+// writerWith is writer with more labels on the container.
+func writerWith(t *testing.T, more map[string]string, args ...string) (engine *docker.Runtime, installation, instance string) {
+	t.Helper()
 	api, err := docker.NewClient("")
 	require.NoError(t, err)
 	installation = platform.NewID[string]("test")
@@ -109,6 +115,7 @@ func writer(t *testing.T, args ...string) (engine *docker.Runtime, installation,
 		runtime.LabelManaged: "true", runtime.LabelInstallation: installation, runtime.LabelInstance: instance, runtime.LabelProject: "shop",
 		runtime.LabelEnvironment: "production", runtime.LabelService: "api", runtime.LabelRole: runtime.RoleInstance, runtime.LabelReleaseNo: "1",
 	}
+	maps.Copy(labels, more)
 	network := "fairlead-test-" + installation
 	require.NoError(t, engine.EnsureNetwork(t.Context(), network, labels))
 	started, err := engine.Start(t.Context(), runtime.Spec{Name: network, Image: ref, Command: append([]string{"/writer"}, args...), Labels: labels, Network: network})
@@ -152,13 +159,42 @@ func TestCollector_KilledTwiceStoresEachLineOfARealContainerOnce(t *testing.T) {
 	_, installation, instance := writer(t, fmt.Sprint(total), "30") // 3,000 lines a second for 10 s
 	dir := t.TempDir()
 	for _, lives := range []time.Duration{3500 * time.Millisecond, 3 * time.Second} {
-		cmd := startChild(t, dir, installation, "")
-		<-time.After(lives)
-		require.NoError(t, cmd.Process.Kill())
-		require.Error(t, cmd.Wait(), "it was killed")
+		killChild(t, dir, installation, lives)
 	}
 	require.NoError(t, startChild(t, dir, installation, instance).Wait())
+	requireEachOnce(t, dir, instance, total)
+}
 
+func TestCollector_KilledAtTwentyThousandLinesASecondStoresEachLineOnce(t *testing.T) {
+	t.Parallel()
+	const total = 80_000
+	engine, installation, instance := writer(t, fmt.Sprint(total), "200") // 20,000 lines a second for 4 s
+	dir := t.TempDir()
+	killChild(t, dir, installation, 2*time.Second)
+	killed := time.Now()
+	require.NoError(t, startChild(t, dir, installation, instance).Wait())
+	containers, err := engine.List(t.Context(), map[string]string{runtime.LabelInstance: instance})
+	require.NoError(t, err)
+	require.Len(t, containers, 1)
+	started, ended := containers[0].StartedAt, containers[0].EndedAt
+	require.True(t, killed.After(started) && killed.Before(ended), "it was killed while the writer wrote")
+	t.Logf("%.0f lines a second for %s, killed after %s, all stored after %s", total/ended.Sub(started).Seconds(),
+		ended.Sub(started).Round(time.Millisecond), killed.Sub(started).Round(time.Millisecond), time.Since(started).Round(time.Millisecond))
+	requireEachOnce(t, dir, instance, total)
+}
+
+// killChild lets a collector live for a while and kills it.
+func killChild(t *testing.T, dir, installation string, lives time.Duration) {
+	t.Helper()
+	cmd := startChild(t, dir, installation, "")
+	<-time.After(lives)
+	require.NoError(t, cmd.Process.Kill())
+	require.Error(t, cmd.Wait(), "it was killed")
+}
+
+// requireEachOnce reads the whole store and counts the writer's numbers.
+func requireEachOnce(t *testing.T, dir, instance string, total int) {
+	t.Helper()
 	logs, err := embedded.OpenLogs(filepath.Join(dir, "logs"), embedded.LogOptions{})
 	require.NoError(t, err)
 	defer func() { require.NoError(t, logs.Close()) }()
@@ -212,30 +248,4 @@ func TestCollector_FollowLatencyOfARealContainerIsBelow200ms(t *testing.T) {
 	require.NotEmpty(t, late)
 	t.Logf("follow latency of %d lines: p50 %s, p99 %s", len(late), late[len(late)/2], late[len(late)*99/100])
 	require.Less(t, late[len(late)*99/100], 200*time.Millisecond)
-}
-
-// BenchmarkParseToStore measures one line from the engine's bytes to the store.
-func BenchmarkParseToStore(b *testing.B) {
-	for name, text := range map[string]string{
-		"plain": "2030-01-01 00:00:00,123 INFO request 12345 done in 12 ms",
-		"json":  `{"level":"info","ts":"2030-01-01T00:00:00Z","msg":"request done","path":"/predict","status":200,"ms":12,"user":"ada"}`,
-	} {
-		b.Run(name, func(b *testing.B) {
-			logs, err := embedded.OpenLogs(b.TempDir(), embedded.LogOptions{})
-			require.NoError(b, err)
-			defer logs.Close()
-			var batch []observability.Line
-			base := observability.Line{Project: "shop", Environment: "production", Service: "api", Instance: "ins_1", Source: "runtime", Stream: "stdout", Release: 1}
-			j := parse.NewJoiner(base, nil, func(l observability.Line) { batch = append(batch, l) })
-			start := time.Now().Add(-time.Hour)
-			for i := 0; b.Loop(); i++ {
-				j.Add(parse.Part{At: start.Add(time.Duration(i) * time.Microsecond), Text: []byte(text)})
-				if len(batch) == 512 {
-					require.NoError(b, logs.Append(b.Context(), batch))
-					batch = batch[:0]
-				}
-			}
-			b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "lines/s")
-		})
-	}
 }

@@ -3,7 +3,9 @@ package collect
 import (
 	"context"
 	"errors"
+	"maps"
 	"sync"
+	"time"
 
 	"github.com/fairlead/fairlead/observability"
 	"github.com/fairlead/fairlead/platform/runtime"
@@ -20,10 +22,12 @@ func (c *Collector) sample(ctx context.Context) {
 		wg      sync.WaitGroup
 		slots   = make(chan struct{}, samplers)
 	)
+	live := map[string]bool{}
 	for _, f := range c.all() {
 		if f.isDrained() {
 			continue
 		}
+		live[f.id] = true
 		slots <- struct{}{}
 		wg.Go(func() {
 			defer func() { <-slots }()
@@ -36,13 +40,34 @@ func (c *Collector) sample(ctx context.Context) {
 			}
 			mu.Lock()
 			defer mu.Unlock()
-			samples = append(samples, samplesOf(&f.base, stats)...)
+			taken := samplesOf(&f.base, stats)
+			c.sampled[f.id] = taken
+			samples = append(samples, taken...)
 		})
 	}
 	wg.Wait()
+	for id, last := range c.sampled {
+		if !live[id] {
+			samples = append(samples, stale(last, time.Now())...)
+			delete(c.sampled, id)
+		}
+	}
 	if err := c.options.Metrics.Append(ctx, samples); err != nil && ctx.Err() == nil {
 		c.options.Log.WarnContext(ctx, "samples cannot be stored", "error", err)
 	}
+}
+
+// stale ends the series of the samples: an instance that is gone uses nothing any more.
+func stale(last []observability.Sample, now time.Time) []observability.Sample {
+	out := make([]observability.Sample, len(last))
+	for i, s := range last {
+		if !now.After(s.At) { // the engine's clock is ahead of ours
+			now = s.At.Add(time.Millisecond)
+		}
+		s.At, s.Value = now, observability.StaleMarker
+		out[i] = s
+	}
+	return out
 }
 
 func samplesOf(base *observability.Line, s runtime.Stats) []observability.Sample {
@@ -54,6 +79,7 @@ func samplesOf(base *observability.Line, s runtime.Stats) []observability.Sample
 	}{
 		{observability.MetricCPU, s.CPUSeconds},
 		{observability.MetricMemory, float64(s.MemoryBytes)},
+		{observability.MetricMemoryUsage, float64(s.MemoryUsage)},
 		{observability.MetricMemoryLimit, float64(s.MemoryLimit)},
 		{observability.MetricNetRx, float64(s.NetRxBytes)},
 		{observability.MetricNetTx, float64(s.NetTxBytes)},
@@ -68,6 +94,16 @@ func samplesOf(base *observability.Line, s runtime.Stats) []observability.Sample
 	}
 	for _, v := range values {
 		out = append(out, observability.Sample{Name: v.name, Labels: labels, At: s.At, Value: v.value})
+	}
+	if s.OOMKills != nil {
+		out = append(out, observability.Sample{Name: observability.MetricOOMKills, Labels: labels, At: s.At, Value: float64(*s.OOMKills)})
+	}
+	for _, p := range s.Pressure {
+		for kind, waited := range map[string]time.Duration{"some": p.Some, "full": p.Full} {
+			own := maps.Clone(labels)
+			own["resource"], own["kind"] = p.Resource, kind
+			out = append(out, observability.Sample{Name: observability.MetricPressure, Labels: own, At: s.At, Value: waited.Seconds()})
+		}
 	}
 	return out
 }

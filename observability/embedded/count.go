@@ -20,12 +20,12 @@ func (l *Logs) Count(ctx context.Context, q observability.LogQuery, step time.Du
 	if err != nil {
 		return nil, err
 	}
-	counter := observability.NewCounter(step)
+	counter := observability.NewTally(step)
 	err = l.count(ctx, &search, step, counter)
 	return counter.Counts(), err
 }
 
-func (l *Logs) count(ctx context.Context, search *observability.Search, step time.Duration, counter *observability.Counter) error {
+func (l *Logs) count(ctx context.Context, search *observability.Search, step time.Duration, counter *observability.Tally) error {
 	release, err := l.begin(ctx)
 	if err != nil {
 		return err
@@ -67,7 +67,7 @@ func exact(s *observability.Search) bool {
 }
 
 // stats lets the library count.
-func (l *Logs) stats(ctx context.Context, s *observability.Search, window span, step time.Duration, counter *observability.Counter) error {
+func (l *Logs) stats(ctx context.Context, s *observability.Search, window span, step time.Duration, counter *observability.Tally) error {
 	const lines = "lines"
 	text := fmt.Sprintf("%s | stats by (_time:%dms, %s) count() as %s", filter(s), step.Milliseconds(), colLevel, lines)
 	query, err := logstorage.ParseQueryAtTimestamp(text, window.to)

@@ -195,14 +195,14 @@ func (l *Logs) Append(ctx context.Context, lines []observability.Line) error {
 	}
 	rows := logstorage.GetLogRows(streamFields, nil, nil, nil, "")
 	defer logstorage.PutLogRows(rows)
-	var fields []logstorage.Field
+	var columns row
 	for i := range lines {
 		if lines[i].At.UnixNano() < l.floor.Load() {
 			continue
 		}
 		line := lines[i].Normal()
-		fields = appendFields(fields[:0], &line)
-		rows.MustAdd(logstorage.TenantID{}, line.At.UnixNano(), fields, nil)
+		columns.fill(&line)
+		rows.MustAdd(logstorage.TenantID{}, line.At.UnixNano(), columns.fields, nil)
 		if rows.NeedFlush() {
 			l.storage.MustAddRows(rows)
 			rows.ResetKeepSettings()

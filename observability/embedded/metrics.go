@@ -10,13 +10,12 @@ import (
 	"sync"
 	"time"
 
-	"github.com/prometheus/prometheus/model/labels"
-	"github.com/prometheus/prometheus/promql"
-	"github.com/prometheus/prometheus/promql/parser"
+	engine "github.com/prometheus/prometheus/promql"
 	"github.com/prometheus/prometheus/storage"
 	"github.com/prometheus/prometheus/tsdb"
 
 	"github.com/fairlead/fairlead/observability"
+	"github.com/fairlead/fairlead/observability/promql"
 	"github.com/fairlead/fairlead/platform"
 )
 
@@ -29,17 +28,11 @@ type MetricOptions struct {
 	Log        *slog.Logger  // of the TSDB's warnings; default none
 }
 
-// nameLabel is the label that holds the name of a metric.
-const nameLabel = "__name__"
-
-// maxPoints is how many points of one series a query may ask for.
-const maxPoints = 11_000
-
 // Metrics is a store of samples in a folder. One process has it open at a time. Samples outlive a kill of the process.
 type Metrics struct {
 	lock   *os.File
 	db     *tsdb.DB
-	engine *promql.Engine
+	engine *engine.Engine
 
 	mu     sync.RWMutex // held for reading by every use of db, for writing by Close
 	closed bool
@@ -67,12 +60,12 @@ func OpenMetrics(dir string, options MetricOptions) (*Metrics, error) {
 		_ = lock.Close()
 		return nil, fmt.Errorf("open metrics in %s: %w", dir, err)
 	}
-	engine := promql.NewEngine(promql.EngineOpts{
+	evaluator := engine.NewEngine(engine.EngineOpts{
 		Logger: options.Log, MaxSamples: options.MaxSamples, Timeout: options.Timeout, LookbackDelta: time.Minute,
-		EnableAtModifier: true, EnableNegativeOffset: true, Parser: promParser,
+		EnableAtModifier: true, EnableNegativeOffset: true, Parser: promql.Parser,
 		NoStepSubqueryIntervalFn: func(int64) int64 { return (10 * time.Second).Milliseconds() },
 	})
-	return &Metrics{lock: lock, db: db, engine: engine}, nil
+	return &Metrics{lock: lock, db: db, engine: evaluator}, nil
 }
 
 func (o MetricOptions) withDefaults() MetricOptions {
@@ -119,13 +112,13 @@ func (m *Metrics) Append(ctx context.Context, samples []observability.Sample) er
 		return err
 	}
 	defer release()
-	if err := checkSamples(samples); err != nil {
+	if err := promql.CheckSamples(samples); err != nil {
 		return err
 	}
 	app := m.db.Appender(ctx)
 	old := 0
 	for i := range samples {
-		_, err := app.Append(0, seriesOf(&samples[i]), samples[i].At.UnixMilli(), samples[i].Value)
+		_, err := app.Append(0, promql.SeriesOf(&samples[i]), samples[i].At.UnixMilli(), samples[i].Value)
 		switch {
 		case err == nil, errors.Is(err, storage.ErrDuplicateSampleForTimestamp):
 		case errors.Is(err, storage.ErrTooOldSample), errors.Is(err, storage.ErrOutOfBounds), errors.Is(err, storage.ErrOutOfOrderSample):
@@ -138,54 +131,7 @@ func (m *Metrics) Append(ctx context.Context, samples []observability.Sample) er
 		return fmt.Errorf("store samples: %w", err)
 	}
 	if old > 0 {
-		return platform.Errorf(platform.CodeInvalid, "%d of %d samples are more than an hour older than the newest and were not stored.", old, len(samples)).
-			WithHint("Check the clock of whatever took them.").WithField("at")
+		return promql.OutOfOrder(old, len(samples))
 	}
 	return nil
 }
-
-func checkSamples(samples []observability.Sample) error {
-	for i := range samples {
-		s := &samples[i]
-		if !metricName(s.Name) {
-			return platform.Errorf(platform.CodeInvalid, "%q is not a metric name.", platform.Truncate(s.Name, 80)).
-				WithHint("Use letters, digits, underscores and colons, not beginning with a digit.").WithField("name")
-		}
-		if s.At.IsZero() {
-			return platform.Errorf(platform.CodeInvalid, "A sample of %s has no time.", s.Name).WithHint("Set At on every sample.").WithField("at")
-		}
-		for name := range s.Labels {
-			if !metricName(name) || name == nameLabel {
-				return platform.Errorf(platform.CodeInvalid, "%q is not a label name.", platform.Truncate(name, 80)).
-					WithHint("Use letters, digits and underscores, not beginning with a digit.").WithField("labels")
-			}
-		}
-	}
-	return nil
-}
-
-func metricName(name string) bool {
-	for i := range len(name) {
-		c := name[i]
-		letter := c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c == '_' || c == ':'
-		if !letter && (i == 0 || c < '0' || c > '9') {
-			return false
-		}
-	}
-	return name != ""
-}
-
-func seriesOf(s *observability.Sample) labels.Labels {
-	builder := labels.NewScratchBuilder(len(s.Labels) + 1)
-	builder.Add(nameLabel, s.Name)
-	for name, value := range s.Labels {
-		if value != "" {
-			builder.Add(name, observability.EscapeInvalid(value))
-		}
-	}
-	builder.Sort()
-	return builder.Labels()
-}
-
-// promParser reads PromQL without the experimental functions: one of them selects series on its own, past Scope.
-var promParser = parser.NewParser(parser.Options{})

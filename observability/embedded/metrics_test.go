@@ -10,6 +10,7 @@ import (
 	"github.com/fairlead/fairlead/observability"
 	"github.com/fairlead/fairlead/observability/embedded"
 	"github.com/fairlead/fairlead/observability/observabilitytest"
+	"github.com/fairlead/fairlead/observability/promql"
 	"github.com/fairlead/fairlead/platform"
 )
 
@@ -75,7 +76,7 @@ func TestScope_NoExpressionReadsAnotherProject(t *testing.T) {
 		require.NoError(t, metrics.Append(t.Context(), samples))
 	}
 	for _, expr := range expressions {
-		scoped, err := embedded.Scope(expr, "shop")
+		scoped, err := promql.Scope(expr, "shop")
 		if err != nil {
 			require.Equal(t, platform.CodeInvalid, platform.CodeOf(err))
 			continue
@@ -93,35 +94,9 @@ func TestScope_NoExpressionReadsAnotherProject(t *testing.T) {
 			require.Empty(t, series, scoped)
 		}
 	}
-	own, err := embedded.Scope("sum(m)", "other")
+	own, err := promql.Scope("sum(m)", "other")
 	require.NoError(t, err)
 	series, err := metrics.Query(t.Context(), observability.MetricQuery{Expr: own, To: at.Add(10 * time.Second)})
 	require.NoError(t, err)
 	require.Equal(t, 4242.0, series[0].Points[0].Value)
-}
-
-func TestScope_RefusesWhatSelectsSeriesOnItsOwn(t *testing.T) {
-	t.Parallel()
-	for _, expr := range []string{`info(m)`, `info(m, {project="other"})`, `sum(`, ``} {
-		_, err := embedded.Scope(expr, "shop")
-		require.Equal(t, platform.CodeInvalid, platform.CodeOf(err), expr)
-	}
-	_, err := embedded.Scope("m", "")
-	require.Equal(t, platform.CodeInvalid, platform.CodeOf(err))
-}
-
-// FuzzScope checks that whatever parses still parses once scoped, and that scoping it again changes its meaning no more.
-func FuzzScope(f *testing.F) {
-	for _, expr := range expressions {
-		f.Add(expr, "shop")
-	}
-	f.Add("m", `x"} or m{project="other`)
-	f.Fuzz(func(t *testing.T, expr, project string) {
-		scoped, err := embedded.Scope(expr, project)
-		if err != nil {
-			return
-		}
-		_, err = embedded.Scope(scoped, project)
-		require.NoError(t, err, scoped)
-	})
 }

@@ -230,7 +230,7 @@ func (p *ProjectLogs) Count(ctx context.Context, q observability.LogQuery, step 
 	if err != nil {
 		return nil, err
 	}
-	counter := observability.NewCounter(step)
+	counter := observability.NewTally(step)
 	for _, v := range p.views(q.Project, now) {
 		if err := v.count(ctx, v.clip(search), step, counter); err != nil {
 			return nil, err

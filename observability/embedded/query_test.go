@@ -1,6 +1,7 @@
 package embedded
 
 import (
+	"context"
 	"testing"
 	"time"
 
@@ -9,6 +10,7 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/fairlead/fairlead/observability"
+	"github.com/fairlead/fairlead/platform"
 )
 
 // FuzzFilter checks that no input leaves its quotes: the query that the library parses prints as exactly one stream
@@ -95,4 +97,23 @@ func TestWindows_CoverTheRangeOnceInOrder(t *testing.T) {
 		}
 		require.Equal(t, max(0, to-from+1), covered)
 	})
+}
+
+func TestQuery_StoreThatIsBusyIsExhaustedNotSilent(t *testing.T) {
+	t.Parallel()
+	logs, err := OpenLogs(t.TempDir(), LogOptions{MaxQueries: 2, FlushInterval: time.Hour})
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, logs.Close()) })
+	for range 2 {
+		release, err := logs.begin(t.Context())
+		require.NoError(t, err)
+		defer release()
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Millisecond)
+	defer cancel()
+	_, err = logs.Query(ctx, observability.LogQuery{})
+	require.Equal(t, platform.CodeExhausted, platform.CodeOf(err))
+	require.ErrorContains(t, err, "answers 2 other queries")
+	_, err = logs.Count(ctx, observability.LogQuery{From: time.Now().Add(-time.Hour)}, time.Minute)
+	require.Equal(t, platform.CodeExhausted, platform.CodeOf(err))
 }

@@ -23,6 +23,7 @@ const (
 	colStream      = "stream"
 	colLevel       = "level"
 	colRaw         = "raw"
+	colShape       = "shape" // in place of raw
 	colSeq         = "seq"
 	colCut         = "cut"
 	colEndAt       = "end_at"
@@ -33,48 +34,91 @@ const (
 // streamFields are indexed; lines that share them lie together on disk.
 var streamFields = []string{colProject, colEnvironment, colService, colInstance, colSource}
 
-// appendFields appends the columns of a normal line to dst. Empty columns are left out: the library takes them for absent.
-func appendFields(dst []logstorage.Field, l *observability.Line) []logstorage.Field {
+// row is one line's columns; it keeps its memory from line to line.
+type row struct {
+	fields []logstorage.Field
+	cuts   []cut
+	names  map[string]string // the columns of fields by their names, so that not each line makes them anew
+}
+
+// maxNames bounds row.names: a program may invent names without end.
+const maxNames = 1000
+
+// fill sets the columns of a normal line, nearly in the order of their names, in which the library sorts them. Empty
+// columns are left out: the library takes them for absent.
+func (r *row) fill(l *observability.Line) {
+	dst := r.fields[:0]
 	add := func(name, value string) {
 		if value != "" {
 			dst = append(dst, logstorage.Field{Name: name, Value: value})
 		}
 	}
-	add(colProject, l.Project)
-	add(colEnvironment, l.Environment)
-	add(colService, l.Service)
-	add(colInstance, l.Instance)
-	add(colSource, l.Source)
+	shape, cuts, shaped := shapeOf(l, r.cuts)
+	r.cuts = cuts
+	add(colMessage, l.Message)
+	if l.Truncated {
+		add(colCut, "1")
+	}
 	add(colDeploy, l.Deploy)
-	add(colStream, l.Stream)
+	if !l.EndAt.IsZero() {
+		add(colEndAt, strconv.FormatInt(l.EndAt.UnixNano(), 10))
+		add(colEndSeq, strconv.FormatUint(l.EndSeq, 10))
+	}
+	add(colEnvironment, l.Environment)
+	for name, value := range l.Fields {
+		add(r.column(name), value)
+	}
+	add(colInstance, l.Instance)
 	add(colLevel, string(l.Level))
+	add(colProject, l.Project)
+	if !shaped {
+		add(colRaw, l.Raw)
+	}
 	if l.Release != 0 {
 		add(colRelease, strconv.Itoa(l.Release))
 	}
 	// Seq is always there, so that a row is never without columns.
 	add(colSeq, strconv.FormatUint(l.Seq, 10))
-	if l.Truncated {
-		add(colCut, "1")
+	add(colService, l.Service)
+	if shaped {
+		add(colShape, shape)
 	}
-	if !l.EndAt.IsZero() {
-		add(colEndAt, strconv.FormatInt(l.EndAt.UnixNano(), 10))
-		add(colEndSeq, strconv.FormatUint(l.EndSeq, 10))
+	add(colSource, l.Source)
+	add(colStream, l.Stream)
+	r.fields = dst
+}
+
+// column returns the column of a field.
+func (r *row) column(field string) string {
+	column, ok := r.names[field]
+	if ok {
+		return column
 	}
-	add(colMessage, l.Message)
-	add(colRaw, l.Raw)
-	for name, value := range l.Fields {
-		add(fieldPrefix+name, value)
+	column = fieldPrefix + field
+	if r.names == nil {
+		r.names = make(map[string]string)
 	}
-	return dst
+	if len(r.names) < maxNames {
+		r.names[field] = column
+	}
+	return column
 }
 
 // lineOf reads row i of a block. The block's strings live no longer than the callback, so every value is cloned.
 func lineOf(columns []logstorage.BlockColumn, i int, at int64) observability.Line {
 	l := observability.Line{At: time.Unix(0, at).UTC()}
+	shape := ""
 	for c := range columns {
-		if columns[c].Values[i] != "" {
-			setColumn(&l, columns[c].Name, columns[c].Values[i])
+		switch value := columns[c].Values[i]; {
+		case value == "":
+		case columns[c].Name == colShape:
+			shape = value
+		default:
+			setColumn(&l, columns[c].Name, value)
 		}
+	}
+	if shape != "" {
+		l.Raw = textOf(shape, l.Message, l.Fields)
 	}
 	return l
 }

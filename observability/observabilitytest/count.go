@@ -42,7 +42,7 @@ func countsByStep(t *testing.T, logs observability.Logs) {
 	eventually(t, logs, observability.LogQuery{}, 8)
 	step := 7 * time.Minute
 	// Steps of seven minutes do not begin at the full hour: they are multiples since the Unix epoch.
-	counter := observability.NewCounter(step)
+	counter := observability.NewTally(step)
 	for _, l := range read(t, logs, observability.LogQuery{}) {
 		counter.Add(l.At, l.Level, 1)
 	}
@@ -134,7 +134,7 @@ func countsAddUp(t *testing.T, logs observability.Logs) {
 	whole := observability.LogQuery{From: at, To: at.Add(5 * time.Minute)}
 	first, second := whole, whole
 	first.To, second.From = middle, middle
-	sum := observability.NewCounter(10 * time.Second)
+	sum := observability.NewTally(10 * time.Second)
 	for _, q := range []observability.LogQuery{first, second} {
 		for _, c := range count(t, logs, q, 10*time.Second) {
 			sum.Add(c.At, c.Level, c.Lines)

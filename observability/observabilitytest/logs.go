@@ -159,6 +159,9 @@ func eachFilterRestricts(t *testing.T, logs observability.Logs) {
 		{observability.LogQuery{Project: `shop"} or {project="other`}, nil},
 		{observability.LogQuery{Project: "sho"}, nil},
 		{observability.LogQuery{Text: "Needle"}, nil},
+		{observability.LogQuery{Text: "Needle IN", IgnoreCase: true}, []string{"text"}},
+		{observability.LogQuery{Text: "need.e", IgnoreCase: true}, nil},
+		{observability.LogQuery{Regex: `^NEEDLE\s`, IgnoreCase: true}, []string{"text"}},
 	} {
 		var got []string
 		for _, l := range read(t, logs, c.q) {
@@ -217,6 +220,8 @@ func pagesLoseNothing(t *testing.T, logs observability.Logs) {
 		}
 		require.Len(t, backward, len(want))
 	}
+	folded := observability.LogQuery{Text: "LINE 00", IgnoreCase: true, Limit: 30}
+	require.Equal(t, want[:100], messages(read(t, logs, folded)), "a search that ignores case has pages too")
 	page, err := logs.Query(t.Context(), observability.LogQuery{Limit: 100})
 	require.NoError(t, err)
 	require.Len(t, page.Lines, 100)
@@ -284,6 +289,8 @@ func badQueries(t *testing.T, logs observability.Logs) {
 		{"regex", observability.LogQuery{Regex: "("}},
 		{"regex", observability.LogQuery{Regex: "(?=x)"}},
 		{"regex", observability.LogQuery{Regex: strings.Repeat("a", 5000)}},
+		{"regex", observability.LogQuery{Regex: "a(b", IgnoreCase: true}},
+		{"ignore_case", observability.LogQuery{Text: "a", Regex: "b", IgnoreCase: true}},
 		{"text", observability.LogQuery{Text: strings.Repeat("a", 5000)}},
 		{"cursor", observability.LogQuery{Cursor: "nonsense"}},
 		{"cursor", observability.LogQuery{Cursor: "l1.0000000000000000.1.1"}},

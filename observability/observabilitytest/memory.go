@@ -79,7 +79,7 @@ func (m *MemoryLogs) Count(ctx context.Context, q observability.LogQuery, step t
 	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	counter := observability.NewCounter(step)
+	counter := observability.NewTally(step)
 	for i := range m.lines {
 		if search.Match(&m.lines[i]) {
 			counter.Add(m.lines[i].At, m.lines[i].Level, 1)

@@ -1,102 +1,302 @@
 package parse
 
 import (
-	"encoding/json"
 	"strings"
-
-	"github.com/fairlead/fairlead/observability"
+	"unicode/utf16"
+	"unicode/utf8"
 )
 
-// Names under which formats keep the level, the message and the stack, most telling first.
-var (
-	levelKeys   = []string{"level", "severity", "lvl", "log.level", "levelname", "loglevel", "log_level", "@level", "level_name"}
-	messageKeys = []string{"msg", "message", "@message", "log.message", "event", "log", "text"}
-	stackKeys   = []string{"stack", "stacktrace", "stack_trace", "exc_info", "exception", "traceback", "error.stack_trace", "err.stack", "error.stack", "exc_text"}
+// Limits of nesting. What is deeper than maxDepth stays JSON text; a text that is deeper than maxNesting is none.
+const (
+	maxDepth   = 6
+	maxNesting = 200
 )
 
-// maxDepth is how deep nested objects are flattened; what is deeper stays JSON text.
-const maxDepth = 6
-
-// parseJSON reads a line that is one JSON object.
-func parseJSON(l *observability.Line, text string) bool {
+// readJSON reads a record that is one JSON object (RFC 8259). Objects in it are flattened to names with dots; lists
+// stay as they were written.
+func (r *reader) readJSON(text string) bool {
 	trimmed := strings.TrimSpace(text)
 	if len(trimmed) < 2 || trimmed[0] != '{' || trimmed[len(trimmed)-1] != '}' {
 		return false
 	}
-	decoder := json.NewDecoder(strings.NewReader(trimmed))
-	decoder.UseNumber()
-	var object map[string]any
-	if decoder.Decode(&object) != nil || decoder.More() {
+	s := jsonScanner{text: trimmed, fields: &r.fields}
+	if !s.object("", 0) || s.at != len(trimmed) {
+		r.fields.reset()
 		return false
 	}
-	fields := make(map[string]string, len(object))
-	flatten(fields, "", object, 0)
-	lift(l, fields, text)
+	r.decoded = r.decoded || s.decoded
+	r.lift()
 	return true
 }
 
-func flatten(fields map[string]string, prefix string, object map[string]any, depth int) {
-	for name, value := range object {
-		switch v := value.(type) {
-		case nil:
-		case string:
-			fields[prefix+name] = v
-		case json.Number:
-			fields[prefix+name] = v.String()
-		case bool:
-			fields[prefix+name] = "false"
-			if v {
-				fields[prefix+name] = "true"
-			}
-		case map[string]any:
-			if depth < maxDepth {
-				flatten(fields, prefix+name+".", v, depth+1)
-				continue
-			}
-			fields[prefix+name] = encode(v)
+// jsonScanner walks over a text once. Its methods return false where the text is no JSON.
+type jsonScanner struct {
+	text    string
+	at      int
+	fields  *fieldList
+	decoded bool // a string had escapes
+}
+
+func (s *jsonScanner) space() {
+	for s.at < len(s.text) {
+		switch s.text[s.at] {
+		case ' ', '\t', '\n', '\r':
+			s.at++
 		default:
-			fields[prefix+name] = encode(v)
+			return
 		}
 	}
 }
 
-func encode(v any) string {
+func (s *jsonScanner) take(c byte) bool {
+	if s.at < len(s.text) && s.text[s.at] == c {
+		s.at++
+		return true
+	}
+	return false
+}
+
+// object reads an object; its fields get prefix before their names.
+func (s *jsonScanner) object(prefix string, depth int) bool {
+	s.at++ // the brace
+	if s.space(); s.take('}') {
+		return true
+	}
+	for {
+		s.space()
+		name, ok := s.string()
+		if !ok {
+			return false
+		}
+		s.space()
+		if !s.take(':') {
+			return false
+		}
+		if prefix != "" {
+			name = prefix + name
+		}
+		if !s.field(name, depth) {
+			return false
+		}
+		s.space()
+		if s.take('}') {
+			return true
+		}
+		if !s.take(',') {
+			return false
+		}
+	}
+}
+
+func (s *jsonScanner) field(name string, depth int) bool {
+	s.space()
+	if s.at == len(s.text) {
+		return false
+	}
+	start := s.at
+	switch s.text[start] {
+	case '"':
+		value, ok := s.string()
+		s.fields.add(name, value)
+		return ok
+	case '{':
+		if depth < maxDepth {
+			return s.object(name+".", depth+1)
+		}
+	case 'n':
+		return s.skip(depth)
+	}
+	if !s.skip(depth) {
+		return false
+	}
+	s.fields.add(name, s.text[start:s.at])
+	return true
+}
+
+// skip passes over any value.
+func (s *jsonScanner) skip(depth int) bool {
+	s.space()
+	if s.at == len(s.text) || depth > maxNesting {
+		return false
+	}
+	switch c := s.text[s.at]; c {
+	case '"':
+		_, ok := s.string()
+		return ok
+	case '{', '[':
+		return s.skipMembers(c, depth)
+	case 't':
+		return s.word("true")
+	case 'f':
+		return s.word("false")
+	case 'n':
+		return s.word("null")
+	}
+	return s.number()
+}
+
+func (s *jsonScanner) skipMembers(open byte, depth int) bool {
+	shut := open + 2 // ] and } follow their openings at this distance
+	s.at++
+	if s.space(); s.take(shut) {
+		return true
+	}
+	for {
+		if s.space(); open == '{' {
+			if _, ok := s.string(); !ok {
+				return false
+			}
+			if s.space(); !s.take(':') {
+				return false
+			}
+		}
+		if !s.skip(depth + 1) {
+			return false
+		}
+		if s.space(); s.take(shut) {
+			return true
+		}
+		if !s.take(',') {
+			return false
+		}
+	}
+}
+
+func (s *jsonScanner) word(w string) bool {
+	if !strings.HasPrefix(s.text[s.at:], w) {
+		return false
+	}
+	s.at += len(w)
+	return true
+}
+
+func (s *jsonScanner) digits() bool {
+	start := s.at
+	for s.at < len(s.text) && isDigit(s.text[s.at]) {
+		s.at++
+	}
+	return s.at > start
+}
+
+func (s *jsonScanner) number() bool {
+	s.take('-')
+	if !s.take('0') && !s.digits() {
+		return false
+	}
+	if s.take('.') && !s.digits() {
+		return false
+	}
+	if s.take('e') || s.take('E') {
+		if !s.take('+') {
+			s.take('-')
+		}
+		return s.digits()
+	}
+	return true
+}
+
+// string reads a string. One without escapes is a part of the text.
+func (s *jsonScanner) string() (string, bool) {
+	if !s.take('"') {
+		return "", false
+	}
+	start := s.at
+	for ; s.at < len(s.text); s.at++ {
+		switch c := s.text[s.at]; {
+		case c == '"':
+			s.at++
+			return s.text[start : s.at-1], true
+		case c == '\\':
+			s.decoded = true
+			return s.escaped(start)
+		case c < 0x20:
+			return "", false
+		}
+	}
+	return "", false
+}
+
+func (s *jsonScanner) escaped(start int) (string, bool) {
 	var b strings.Builder
-	encoder := json.NewEncoder(&b)
-	encoder.SetEscapeHTML(false)
-	if encoder.Encode(v) != nil {
-		return "" // values that came out of the decoder always encode
+	b.WriteString(s.text[start:s.at])
+	for s.at < len(s.text) {
+		c := s.text[s.at]
+		s.at++
+		switch {
+		case c == '"':
+			return b.String(), true
+		case c < 0x20:
+			return "", false
+		case c != '\\':
+			b.WriteByte(c)
+		default:
+			r, ok := s.escape()
+			if !ok {
+				return "", false
+			}
+			b.WriteRune(r)
+		}
 	}
-	return strings.TrimSuffix(b.String(), "\n")
+	return "", false
 }
 
-// lift takes the level and the message out of fields; the rest becomes the line's fields. A stack in a field of its own
-// joins the message, so that searching and diagnosis see it as they see one that was printed.
-func lift(l *observability.Line, fields map[string]string, text string) {
-	for _, key := range levelKeys {
-		if level := levelOf(fields[key]); level != observability.LevelUnknown {
-			l.Level = level
-			delete(fields, key)
-			break
+// escape reads what follows a backslash.
+func (s *jsonScanner) escape() (rune, bool) {
+	if s.at == len(s.text) {
+		return 0, false
+	}
+	c := s.text[s.at]
+	s.at++
+	switch c {
+	case '"', '\\', '/':
+		return rune(c), true
+	case 'b':
+		return '\b', true
+	case 'f':
+		return '\f', true
+	case 'n':
+		return '\n', true
+	case 'r':
+		return '\r', true
+	case 't':
+		return '\t', true
+	case 'u':
+		r, ok := s.unit()
+		if !ok || !utf16.IsSurrogate(r) {
+			return r, ok
 		}
-	}
-	l.Message = text
-	for _, key := range messageKeys {
-		if message := fields[key]; message != "" {
-			l.Message = stripControls(message)
-			delete(fields, key)
-			break
+		if strings.HasPrefix(s.text[s.at:], `\u`) {
+			before := s.at
+			s.at += 2
+			if second, ok := s.unit(); ok {
+				if whole := utf16.DecodeRune(r, second); whole != utf8.RuneError {
+					return whole, true
+				}
+			}
+			s.at = before
 		}
+		return utf8.RuneError, true
 	}
-	for _, key := range stackKeys {
-		stack := fields[key]
-		if strings.Contains(stack, "\n") && l.Message != text && !strings.Contains(l.Message, stack) {
-			l.Message += "\n" + stripControls(stack)
-			delete(fields, key)
-			break
+	return 0, false
+}
+
+// unit reads four hexadecimal digits.
+func (s *jsonScanner) unit() (rune, bool) {
+	if len(s.text)-s.at < 4 {
+		return 0, false
+	}
+	var r rune
+	for range 4 {
+		c := s.text[s.at]
+		switch {
+		case isDigit(c):
+			r = r<<4 | rune(c-'0')
+		case c|0x20 >= 'a' && c|0x20 <= 'f':
+			r = r<<4 | rune(c|0x20-'a'+10)
+		default:
+			return 0, false
 		}
+		s.at++
 	}
-	if len(fields) > 0 {
-		l.Fields = fields
-	}
+	return r, true
 }

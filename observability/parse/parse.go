@@ -1,67 +1,136 @@
 // Package parse turns what a process wrote into log lines.
 //
-// It owns the formats (JSON, logfmt, klog, access logs, plain text), the levels that lines say they have, and the
-// joining of stack traces. It is pure: no clock, no I/O; times come in with the bytes. It must not know where bytes
-// come from or where lines go. Secrets are removed by the function it is given, before a line leaves the package.
+// It owns the formats (JSON, logfmt, klog, access logs, plain text), the levels, times and trace ids that lines say they
+// have, and the joining of what belongs together: stack traces, private keys, JSON over several lines. It is pure: no
+// clock, no I/O; times come in with the bytes. It must not know where bytes come from or where lines go. Secrets are
+// removed by the function it is given, before a line leaves the package.
 package parse
 
 import (
 	"maps"
 	"slices"
+	"strconv"
 	"strings"
+	"sync"
 
 	"github.com/fairlead/fairlead/observability"
+	"github.com/fairlead/fairlead/platform/secret"
 )
 
-// Redact returns text with the secrets in it replaced.
+// Redact returns text with the secrets in it replaced. Of a text without secrets no part holds one.
 type Redact func(text string) string
 
 // Text parses one record, which may span several lines of text, into a copy of base: its Stream is read, and its
 // Level, Message, Raw and Fields are set. redact may be nil. The result is in normal form (observability.Line.Normal).
+//
+// Fields that Text may add to those that were written: trace_id and span_id, and logged_at where the time in the line
+// is not that of base.
 func Text(base observability.Line, text string, redact Redact) observability.Line {
-	written := observability.EscapeInvalid(strings.TrimSuffix(text, "\r"))
-	clean := stripControls(written)
-	line := base
-	line.Level, line.Fields = observability.LevelUnknown, nil
-	line.Message = clean
-	if !parseJSON(&line, clean) && !parseKlog(&line, clean) && !parseLogfmt(&line, clean) {
-		parsePlain(&line, clean)
+	text = strings.TrimSuffix(text, "\r")
+	r, _ := readers.Get().(*reader)
+	defer r.release()
+	r.line, r.text, r.redact = base, text, redact
+	r.line.Level, r.line.Fields = observability.LevelUnknown, nil
+	if isPrintable(text) {
+		r.shown = r.hide(text)
+		r.clean = r.shown
+	} else {
+		shown := r.hide(text)
+		r.shown, r.clean = observability.EscapeInvalid(shown), clean(shown)
+		if again := r.hide(r.clean); again != r.clean { // escapes stood in the middle of a secret
+			r.shown, r.clean = again, again
+		}
 	}
-	if line.Level == observability.LevelUnknown && base.Stream != "stderr" {
-		line.Level = observability.LevelInfo
+	r.read()
+	if r.line.Level == observability.LevelUnknown && base.Stream != "stderr" {
+		r.line.Level = observability.LevelInfo
 	}
-	line.Raw = written
-	if redact != nil {
-		redactLine(&line, redact)
+	r.line.Raw = r.shown
+	if r.decoded {
+		r.hideDecoded()
 	}
-	if line.Raw == line.Message {
-		line.Raw = ""
+	if r.line.Raw == r.line.Message {
+		r.line.Raw = ""
 	}
-	return line.Normal()
+	return r.line.Normal()
 }
 
-// redactLine removes secrets. A secret may be written with escapes in the raw text, where its exact value does not
-// appear: once one was found in what the text means, the raw text is not kept.
-func redactLine(l *observability.Line, redact Redact) {
+// readers spares each record the memory in which its fields are collected.
+var readers = sync.Pool{New: func() any { return new(reader) }}
+
+// release gives r back, without what it read.
+func (r *reader) release() {
+	list := r.fields.list
+	clear(list)
+	*r = reader{fields: fieldList{list: list[:0]}}
+	readers.Put(r)
+}
+
+// reader is one record on its way to a line.
+type reader struct {
+	line   observability.Line
+	text   string // as it came
+	shown  string // without secrets, valid UTF-8
+	clean  string // shown without escape sequences and control characters
+	redact Redact
+	fields fieldList
+	// decoded says that a field or the message is not a part of clean, so that it may hold a secret that clean does not.
+	decoded bool
+}
+
+func (r *reader) hide(text string) string {
+	if r.redact == nil {
+		return text
+	}
+	return r.redact(text)
+}
+
+func (r *reader) read() {
+	r.line.Message = r.clean
+	switch {
+	case r.readJSON(r.clean), r.readKlog(), r.readLogfmt(r.clean):
+	case r.shown != r.text && r.readJSON(clean(r.text)):
+		// What hides a number that is a secret is no JSON: read what was written, and hide it in what was read.
+		r.decoded = true
+	default:
+		r.readPlain()
+	}
+}
+
+// hideDecoded removes secrets that were written with escapes, where their exact value does not appear: once one was
+// found in what the text means, the text is not kept.
+func (r *reader) hideDecoded() {
+	l := &r.line
 	fields := make(map[string]string, len(l.Fields))
 	changed := false
 	for name, value := range l.Fields {
-		cleanName, clean := redact(name), redact(value)
+		cleanName, clean := r.hide(name), r.hideValue(name, value)
 		changed = changed || clean != value || cleanName != name
 		fields[cleanName] = clean
+	}
+	message := r.hide(l.Message)
+	if !changed && message == l.Message {
+		return
 	}
 	if changed {
 		l.Fields = fields
 		if strings.HasPrefix(strings.TrimSpace(l.Message), "{") || l.Message == l.Raw {
-			l.Message = pairs(fields)
+			message = r.hide(pairs(fields))
 		}
 	}
-	message := redact(l.Message)
-	raw := redact(l.Raw)
-	if changed || message != l.Message {
-		raw = message
+	l.Message, l.Raw = message, message
+}
+
+// hideValue removes what is secret in a value by itself, or because of its name.
+func (r *reader) hideValue(name, value string) string {
+	clean := r.hide(value)
+	if clean != value {
+		return clean
 	}
-	l.Message, l.Raw = message, raw
+	if pair := name + "=" + strconv.Quote(value); r.hide(pair) != pair {
+		return secret.Redacted
+	}
+	return value
 }
 
 // pairs writes fields as key=value, in order of their names.
@@ -74,64 +143,4 @@ func pairs(fields map[string]string) string {
 		b.WriteString(name + "=" + fields[name])
 	}
 	return b.String()
-}
-
-// stripControls returns s without terminal escape sequences and control characters; tabs and line ends stay.
-func stripControls(s string) string {
-	first := strings.IndexFunc(s, isControl)
-	if first < 0 {
-		return s
-	}
-	var b strings.Builder
-	b.Grow(len(s))
-	b.WriteString(s[:first])
-	for i := first; i < len(s); {
-		switch c := s[i]; {
-		case c == 0x1b:
-			i += escapeLen(s[i:])
-		case isControl(rune(c)):
-			i++
-		default:
-			b.WriteByte(c)
-			i++
-		}
-	}
-	return b.String()
-}
-
-func isControl(r rune) bool { return r < 0x20 && r != '\t' && r != '\n' || r == 0x7f }
-
-// escapeLen returns the length of the terminal escape sequence that s begins with (ECMA-48).
-func escapeLen(s string) int {
-	if len(s) < 2 {
-		return 1
-	}
-	switch s[1] {
-	case '[': // control sequence: parameters, then one final byte
-		for i := 2; i < len(s); i++ {
-			if s[i] >= 0x40 && s[i] <= 0x7e {
-				return i + 1
-			}
-			if s[i] < 0x20 || s[i] > 0x7e {
-				return i
-			}
-		}
-		return len(s)
-	case ']', 'P', '^', '_': // strings, ended by BEL or ESC \
-		for i := 2; i < len(s); i++ {
-			switch {
-			case s[i] == 0x07:
-				return i + 1
-			case s[i] == 0x1b && i+1 < len(s) && s[i+1] == '\\':
-				return i + 2
-			case s[i] == '\n':
-				return i
-			}
-		}
-		return len(s)
-	}
-	if s[1] >= 0x20 && s[1] < 0x7f {
-		return 2
-	}
-	return 1
 }

@@ -109,7 +109,7 @@ func values(fs []field) map[string]string {
 // order is that of the fields in the format's description.
 var order = []string{
 	"type", "context", "dockerfile", "buildArgs", "buildSecrets", "image", "command", "preDeploy", "port", "healthCheck",
-	"resources", "env", "disk", "replicas", "drain", "hosts", "autoDeploy", "alerts",
+	"resources", "env", "disk", "replicas", "drain", "hosts", "metrics", "autoDeploy", "alerts",
 }
 
 func rank(name string) int {
@@ -156,6 +156,11 @@ func flatten(s platform.ServiceSpec) []field {
 	set("replicas", strconv.Itoa(s.Replicas))
 	set("drain", short(s.Drain))
 	set("hosts", strings.Join(s.Hosts, ", "))
+	if m := s.Metrics; m != nil {
+		set("metrics.path", m.Path)
+		set("metrics.port", number(m.Port))
+		set("metrics.every", short(m.Every))
+	}
 	set("autoDeploy", strconv.FormatBool(s.AutoDeploy))
 	setAlerts(set, s.Alerts)
 	return fs

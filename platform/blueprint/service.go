@@ -54,6 +54,7 @@ func (d *decoder) service(n *yaml.Node, at string, taken claims) platform.Servic
 		{"replicas", func(n *yaml.Node, at string) { r.later(n, at); s.Replicas = d.integer(n, at, 1, platform.MaxReplicas) }},
 		{"drain", func(n *yaml.Node, at string) { s.Drain = d.duration(n, at, platform.MinDrain, platform.MaxDrain) }},
 		{"hosts", func(n *yaml.Node, at string) { r.later(n, at); s.Hosts = r.hosts(n, at) }},
+		{"metrics", r.later},
 		{"autoDeploy", func(n *yaml.Node, at string) { s.AutoDeploy = d.flag(n, at) }},
 		{"alerts", func(n *yaml.Node, at string) { s.Alerts = r.alerts(n, at) }},
 	}, "name", "type")
@@ -63,6 +64,7 @@ func (d *decoder) service(n *yaml.Node, at string, taken claims) platform.Servic
 	}
 	r.ports()
 	s.Health = r.health()
+	s.Metrics = r.metrics()
 	r.scale()
 	return r.spec
 }

@@ -33,6 +33,7 @@ type step struct {
 	ended, cached bool
 	parts         map[string][]byte // the unfinished line of each stream
 	tail          []string          // its last lines
+	key           secret.KeyBlock   // a private key that it may be printing
 	err           string
 }
 
@@ -182,7 +183,7 @@ func (l *buildLog) output(s *step, stream string, line []byte, at time.Time) {
 	if i := strings.LastIndexByte(text, '\r'); i >= 0 {
 		text = text[i+1:] // a progress bar that was drawn over: its last state
 	}
-	text = l.redactor.Redact(strings.ToValidUTF8(text, "\uFFFD"))
+	text = l.redactor.Redact(s.key.Redact(strings.ToValidUTF8(text, "\uFFFD")))
 	if s.tail = append(s.tail, text); len(s.tail) > maxTail {
 		s.tail = s.tail[1:]
 	}

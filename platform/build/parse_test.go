@@ -93,3 +93,18 @@ func FuzzLogPrint(f *testing.F) {
 		}
 	})
 }
+
+func TestLog_PrivateKeyThatAStepPrintsIsHiddenLineByLine(t *testing.T) {
+	t.Parallel()
+	log, lines := record()
+	at := time.Unix(7, 0)
+	log.begin("1", "RUN cat key", at)
+	log.print("1", "stdout", []byte("before\n-----BEGIN "+"PRIVATE KEY-----\nMIIEvQIBADANBgkqhkiG9w0BAQEFAASC\nq8Y0/Zk+w==\n-----END "+"PRIVATE KEY-----\nafter\n"), at)
+	var said []string
+	for _, l := range *lines {
+		if l.Kind == KindOutput {
+			said = append(said, l.Text)
+		}
+	}
+	require.Equal(t, []string{"before", "[redacted]", "[redacted]", "[redacted]", "[redacted]", "after"}, said)
+}

@@ -1,11 +1,13 @@
 package client_test
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -107,6 +109,23 @@ func TestClient_ReachesEveryOperation(t *testing.T) {
 	lines, err := c.SearchLogs(ctx, observability.LogQuery{Project: "shop", Levels: []observability.Level{"error", "warn"}, Fields: map[string]string{"a": "b=c"}, Regex: "a b+"})
 	check(err)
 	require.Equal(t, p.Lines, lines.Lines)
+	logs := observability.LogQuery{Project: "shop", From: httpapitest.Now.Add(-time.Hour), To: httpapitest.Now, Text: "a+b", IgnoreCase: true}
+	histogram, err := c.CountLogs(ctx, logs, 90*time.Second)
+	check(err)
+	require.Equal(t, p.Histogram, histogram)
+	place := observability.PlaceOf(p.Lines[3])
+	around, err := c.LogsAround(ctx, logs, place, 0)
+	check(err)
+	require.Equal(t, p.Lines[3], around.Line)
+	asked := observability.PatternQuery{LogQuery: logs, Sample: 9, Top: 8, Compare: observability.Comparing{Before: 24 * time.Hour, After: time.Hour}}
+	patterns, err := c.LogPatterns(ctx, asked)
+	check(err)
+	require.Equal(t, p.Patterns, patterns)
+	var exported bytes.Buffer
+	n, err := c.ExportLogs(ctx, logs, &exported)
+	check(err)
+	require.EqualValues(t, len(p.Lines), n)
+	require.Equal(t, len(p.Lines), strings.Count(exported.String(), "\n"))
 	build, err := c.BuildLog(ctx, httpapitest.DeployID, platform.Page{})
 	check(err)
 	require.Len(t, build.Lines, 2)
@@ -150,6 +169,10 @@ func TestClient_ReachesEveryOperation(t *testing.T) {
 	require.Equal(t, platform.SetEnvRequest{SlotRef: slot, Set: []platform.Variable{{Key: "A", Value: "b", Secret: true}}, Unset: []string{"C"}}, args["SetEnv"])
 	require.Equal(t, platform.DecideRequest{Approve: true, Hash: p.Plan.Hash}, args["Decide"])
 	require.Equal(t, platform.RollbackRequest{SlotRef: slot, ToRelease: 1, Reason: "errors"}, args["Rollback"])
+	require.Equal(t, httpapitest.CountLogs{Query: logs, Step: 90 * time.Second}, args["CountLogs"])
+	require.Equal(t, httpapitest.LogsAround{Query: logs, Place: place}, args["LogsAround"])
+	require.Equal(t, asked, args["LogPatterns"])
+	require.Equal(t, logs, args["ExportLogs"])
 	metric := args["QueryMetrics"].(observability.MetricQuery)
 	require.Equal(t, 1500*time.Millisecond, metric.Step)
 	require.True(t, metric.From.Equal(metric.To))
@@ -179,6 +202,37 @@ func TestClient_ErrorsComeBackAsPlatformErrors(t *testing.T) {
 	cancel()
 	_, err = c.Status(ctx)
 	require.ErrorIs(t, err, context.Canceled)
+}
+
+func TestClient_ExportThatEndsBeforeItsTimeSaysWhy(t *testing.T) {
+	t.Parallel()
+	p, c := setup(t)
+	want := platform.Errorf(platform.CodeUnavailable, "The log store does not answer.").WithHint("Try again.")
+	p.Fail = func(call string) error {
+		if call == "ExportLogs" {
+			return want
+		}
+		return nil
+	}
+	var out bytes.Buffer
+	n, err := c.ExportLogs(t.Context(), observability.LogQuery{Project: "shop"}, &out)
+	var got *platform.Error
+	require.ErrorAs(t, err, &got)
+	require.Equal(t, want, got)
+	require.EqualValues(t, 1, n)
+	require.NotContains(t, out.String(), "error\":{")
+	p.Fail = func(string) error { return want }
+	_, err = c.ExportLogs(t.Context(), observability.LogQuery{Project: "shop"}, &out)
+	require.Equal(t, platform.CodeUnavailable, platform.CodeOf(err), "what can be refused at once is refused by status")
+
+	cut := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		_, _ = io.WriteString(w, "{\"at\":\"2026-01-31T12:00:00Z\"}\n")
+		w.(http.Flusher).Flush()
+		panic(http.ErrAbortHandler)
+	}))
+	t.Cleanup(cut.Close)
+	_, err = client.New(client.Options{BaseURL: cut.URL}).ExportLogs(t.Context(), observability.LogQuery{Project: "shop"}, &out)
+	require.Equal(t, platform.CodeUnavailable, platform.CodeOf(err), "a connection that breaks is no end")
 }
 
 func TestClient_ForeignAnswersAreExplained(t *testing.T) {

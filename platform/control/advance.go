@@ -56,6 +56,8 @@ type advance struct {
 	update DeployUpdate
 	slot   platform.Slot
 	deploy platform.Deploy
+
+	madeRelease bool // this step froze the release
 }
 
 func (a *advance) check(from platform.Phase) error {
@@ -82,6 +84,9 @@ func (a *advance) do(ctx context.Context) error {
 	}
 	now := a.plane.now()
 	from := a.deploy.Phase
+	if from == platform.PhaseBuilding && a.madeRelease && a.deploy.Spec.Build != nil {
+		a.deploy.BuildTook = now.Sub(a.deploy.PhaseAt)
+	}
 	a.deploy.Phase, a.deploy.PhaseAt = a.update.Phase, now
 	if a.deploy.Phase.Terminal() {
 		a.deploy.FinishedAt = &now
@@ -116,7 +121,7 @@ func (a *advance) take(ctx context.Context) error {
 		return nil
 	}
 	release, err := a.plane.createRelease(ctx, a.tx, a.slot, *d, u.ImageID)
-	d.ReleaseID, d.ReleaseNumber = release.ID, release.Number
+	d.ReleaseID, d.ReleaseNumber, a.madeRelease = release.ID, release.Number, true
 	return err
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"slices"
 	"sync"
+	"time"
 
 	"github.com/fairlead/fairlead/observability"
 )
@@ -36,4 +37,8 @@ func (m *memoryLogs) Query(_ context.Context, q observability.LogQuery) (observa
 		page.Lines = page.Lines[:q.Limit]
 	}
 	return page, nil
+}
+
+func (m *memoryLogs) Count(context.Context, observability.LogQuery, time.Duration) ([]observability.LogCount, error) {
+	return nil, nil
 }

@@ -22,9 +22,10 @@ const (
 	DefaultBaseDomain = "localhost"
 )
 
-// logs reads stored lines.
+// logs reads and counts stored lines.
 type logs interface {
 	Query(ctx context.Context, q observability.LogQuery) (observability.LogPage, error)
+	Count(ctx context.Context, q observability.LogQuery, step time.Duration) ([]observability.LogCount, error)
 }
 
 // metrics evaluates PromQL.
@@ -51,6 +52,7 @@ type Options struct {
 	Logs    logs    // nil: log methods answer unavailable
 	Live    live    // nil: following logs asks the store again and again
 	Metrics metrics // nil: QueryMetrics answers unavailable
+	Current current // nil: CurrentSamples answers unavailable
 	// Prices are what usage costs now, nil when nothing has a price. With an error they are the last good ones.
 	Prices func() (*usage.Prices, error)
 	// LogsKept says what the log store keeps of a project whose own retention is given; nil: projects do not say.

@@ -64,6 +64,8 @@ const (
 	verbSetBudget     verb = "set a budget"
 	verbSetRetention  verb = "set how long logs are kept"
 	verbAudit         verb = "verify the event chain"
+	verbProfile       verb = "profile the server"
+	verbReadSystem    verb = "read what Fairlead says about itself"
 )
 
 // rule is who may do what a verb names. An agent may read and propose; everything else it proposes or leaves alone.
@@ -93,9 +95,11 @@ var rules = map[verb]rule{
 	verbDecide:        {role: platform.RoleOperator, agentCode: platform.CodeDenied},
 	verbCreateProject: {role: platform.RoleAdmin, automation: true, agentCode: platform.CodeDenied},
 	verbDeleteProject: {role: platform.RoleAdmin, automation: true, agentCode: platform.CodeDenied},
+	verbProfile:       {role: platform.RoleAdmin, automation: true, agentCode: platform.CodeDenied},
 	verbManageTokens:  {role: platform.RoleAdmin, automation: true, agentCode: platform.CodeDenied},
 	verbSetBudget:     {role: platform.RoleAdmin, automation: true, agentCode: platform.CodeDenied},
 	verbSetRetention:  {role: platform.RoleAdmin, automation: true, agentCode: platform.CodeDenied}, // it can lose lines
+	verbReadSystem:    {role: platform.RoleAdmin, automation: true, agentCode: platform.CodeDenied},
 }
 
 // authorize is the single choke point: may the actor do this, in the project of that name ("" for none). A project out

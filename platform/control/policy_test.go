@@ -3,7 +3,9 @@ package control
 import (
 	"context"
 	"reflect"
+	"slices"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -25,7 +27,7 @@ func allowed(v verb, kind platform.ActorKind, role platform.Role) bool {
 		return kind != platform.ActorAgent && role != platform.RoleViewer
 	case verbDecide:
 		return kind == platform.ActorHuman && role != platform.RoleViewer
-	case verbCreateProject, verbDeleteProject, verbManageTokens, verbSetBudget, verbSetRetention:
+	case verbCreateProject, verbDeleteProject, verbManageTokens, verbProfile, verbReadSystem, verbSetBudget, verbSetRetention:
 		return kind != platform.ActorAgent && role == platform.RoleAdmin
 	}
 	return false
@@ -47,8 +49,10 @@ func TestAuthorize_EveryVerbKindAndRole(t *testing.T) {
 					continue
 				}
 				want := platform.CodeDenied
-				if kind == platform.ActorAgent && v != verbDecide && v != verbSilence && v != verbCreateProject && v != verbDeleteProject && v != verbManageTokens &&
-					v != verbSetBudget && v != verbSetRetention {
+				notForAgents := []verb{
+					verbDecide, verbSilence, verbCreateProject, verbDeleteProject, verbManageTokens, verbProfile, verbReadSystem, verbSetBudget, verbSetRetention,
+				}
+				if kind == platform.ActorAgent && !slices.Contains(notForAgents, v) {
 					want = platform.CodeApprovalRequired
 				}
 				code(t, want, err)
@@ -98,6 +102,9 @@ func argument(of reflect.Type) reflect.Value {
 			if f := v.Field(i); of.Field(i).Name == "Project" && f.Kind() == reflect.String {
 				f.SetString("shop")
 			}
+			if of.Field(i).Name == "LogQuery" {
+				v.Field(i).Set(argument(of.Field(i).Type))
+			}
 			if f := v.Field(i); of.Field(i).Name == "SlotRef" {
 				f.Set(reflect.ValueOf(platform.SlotRef{Project: "shop", Service: "api"}))
 			}
@@ -113,6 +120,10 @@ type noLogs struct{}
 
 func (noLogs) Query(context.Context, observability.LogQuery) (observability.LogPage, error) {
 	return observability.LogPage{}, nil
+}
+
+func (noLogs) Count(context.Context, observability.LogQuery, time.Duration) ([]observability.LogCount, error) {
+	return nil, nil
 }
 
 func TestAgent_DirectChangeIsToldToPropose(t *testing.T) {
@@ -168,6 +179,21 @@ func TestScope_AnotherProjectIsNotFoundEverywhere(t *testing.T) {
 		"releases":  func() error { _, err := b.ListReleases(ctx, eve, api, platform.Page{}); return err },
 		"env":       func() error { _, err := b.GetEnv(ctx, eve, api); return err },
 		"logs":      func() error { _, err := b.SearchLogs(ctx, eve, observability.LogQuery{Project: "shop"}); return err },
+		"count": func() error {
+			_, err := b.CountLogs(ctx, eve, observability.LogQuery{Project: "shop"}, 0)
+			return err
+		},
+		"export": func() error {
+			return b.ExportLogs(ctx, eve, observability.LogQuery{Project: "shop"}, func(observability.Line) error { return nil })
+		},
+		"around": func() error {
+			_, err := b.LogsAround(ctx, eve, observability.LogQuery{Project: "shop"}, observability.Place{}, 10)
+			return err
+		},
+		"patterns": func() error {
+			_, err := b.LogPatterns(ctx, eve, observability.PatternQuery{LogQuery: observability.LogQuery{Project: "shop"}})
+			return err
+		},
 		"follow": func() error {
 			return b.FollowLogs(ctx, eve, observability.LogQuery{Project: "shop"}, func(observability.Line) error { return nil })
 		},

@@ -4,7 +4,9 @@ import (
 	"context"
 	"fmt"
 	"net/url"
+	"time"
 
+	"github.com/fairlead/fairlead/observability"
 	"github.com/fairlead/fairlead/platform"
 	"github.com/fairlead/fairlead/platform/jobs"
 	"github.com/fairlead/fairlead/platform/store"
@@ -30,7 +32,36 @@ func (p *Plane) GetSlot(ctx context.Context, actor platform.Actor, ref platform.
 		detail, err = p.slotDetail(ctx, tx, slot)
 		return err
 	})
+	if err == nil {
+		detail.Disk = p.diskUse(detail.Slot)
+	}
 	return detail, err
+}
+
+// diskUse is what was last measured of a slot's disk; nil when it has none.
+func (p *Plane) diskUse(slot platform.Slot) *platform.DiskUse {
+	if p.o.Current == nil {
+		return nil
+	}
+	var use *platform.DiskUse
+	for _, s := range p.o.Current.Current(observability.SampleFilter{Projects: []string{slot.Project}, Environment: slot.Environment}) {
+		if s.Labels["service"] != slot.Service || s.Labels["disk"] == "" {
+			continue
+		}
+		if use == nil {
+			use = &platform.DiskUse{Name: s.Labels["disk"]}
+		}
+		switch s.Name {
+		case observability.MetricDiskUsed:
+			use.UsedBytes = int64(s.Value)
+		case observability.MetricDiskCapacity:
+			use.CapacityBytes = int64(s.Value)
+		case observability.MetricDiskFull:
+			left := platform.Duration(time.Duration(s.Value * float64(time.Second)).Round(time.Minute))
+			use.FullIn = &left
+		}
+	}
+	return use
 }
 
 // ListSlots returns the slots of a project.

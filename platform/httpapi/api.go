@@ -112,6 +112,7 @@ func (a *API) register() {
 	a.registerEvents()
 	a.registerLogs()
 	a.registerMetrics()
+	a.registerExposition()
 	a.registerIncidents()
 	a.registerAlerts()
 	a.registerUsage()
@@ -128,6 +129,7 @@ func (a *API) Handler() http.Handler {
 	for pattern, h := range a.opts.Mounts {
 		mux.Handle(pattern, a.endable(h))
 	}
+	mux.Handle(profilePath, a.profiles())
 	mux.Handle("/", a.limitBody(a.proxy()))
 	return a.observe(a.checkHost(mux))
 }

@@ -29,8 +29,7 @@ func (a *API) authenticate(c *fiber.Ctx) error {
 	}
 	secret, ok := bearer(c.Get(fiber.HeaderAuthorization))
 	if !ok {
-		return a.refuse(c, platform.Errorf(platform.CodeUnauthenticated, "This request carries no token.").
-			WithHint("Send the header Authorization: Bearer <token>; `fairlead login` stores one."))
+		return a.refuse(c, noToken())
 	}
 	ctx, cancel := context.WithTimeout(c.UserContext(), a.opts.RequestTimeout)
 	defer cancel()
@@ -66,9 +65,17 @@ func (a *API) stillValid(ctx context.Context) error {
 func (a *API) refuse(c *fiber.Ctx, err error) error {
 	p := a.problemOf(c.UserContext(), err)
 	if p.Code == platform.CodeUnauthenticated {
-		c.Set(fiber.HeaderWWWAuthenticate, `Bearer realm="fairlead"`)
+		c.Set(fiber.HeaderWWWAuthenticate, challenge)
 	}
 	return sendProblem(c, p)
+}
+
+// challenge says how to sign in.
+const challenge = `Bearer realm="fairlead"`
+
+func noToken() error {
+	return platform.Errorf(platform.CodeUnauthenticated, "This request carries no token.").
+		WithHint("Send the header Authorization: Bearer <token>; `fairlead login` stores one.")
 }
 
 func bearer(header string) (string, bool) {

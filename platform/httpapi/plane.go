@@ -2,6 +2,7 @@ package httpapi
 
 import (
 	"context"
+	"time"
 
 	"github.com/fairlead/fairlead/observability"
 	"github.com/fairlead/fairlead/platform"
@@ -52,11 +53,21 @@ type deploys interface {
 
 type signals interface {
 	events
-	SearchLogs(ctx context.Context, actor platform.Actor, q observability.LogQuery) (observability.LogPage, error)
-	FollowLogs(ctx context.Context, actor platform.Actor, q observability.LogQuery, yield func(observability.Line) error) error
+	logs
 	QueryMetrics(ctx context.Context, actor platform.Actor, project string, q observability.MetricQuery) ([]observability.Series, error)
+	CurrentSamples(ctx context.Context, actor platform.Actor, project string, filter observability.SampleFilter) ([]observability.Sample, error)
+	AuthorizeProfiling(ctx context.Context, actor platform.Actor) error
 	Status(ctx context.Context, actor platform.Actor) (platform.Status, error)
 	Why(ctx context.Context, actor platform.Actor, instance platform.InstanceID) (platform.Why, error)
+}
+
+type logs interface {
+	SearchLogs(ctx context.Context, actor platform.Actor, q observability.LogQuery) (observability.LogPage, error)
+	FollowLogs(ctx context.Context, actor platform.Actor, q observability.LogQuery, yield func(observability.Line) error) error
+	LogsAround(ctx context.Context, actor platform.Actor, q observability.LogQuery, place observability.Place, n int) (observability.LogContext, error)
+	CountLogs(ctx context.Context, actor platform.Actor, q observability.LogQuery, step time.Duration) (observability.LogHistogram, error)
+	LogPatterns(ctx context.Context, actor platform.Actor, q observability.PatternQuery) (observability.LogPatterns, error)
+	ExportLogs(ctx context.Context, actor platform.Actor, q observability.LogQuery, yield func(observability.Line) error) error
 }
 
 type events interface {

@@ -51,11 +51,16 @@ func install(t *testing.T, s *store.Store) *installation {
 }
 
 // installAt is install with the state folder of another one, as after a restart.
-func installAt(t *testing.T, s *store.Store, state string) *installation {
+func installAt(t *testing.T, s *store.Store, state string, change ...func(*control.Options, *httpapi.Options)) *installation {
 	t.Helper()
 	sealer, err := secret.New([]byte(strings.Repeat("k", 32)))
 	require.NoError(t, err)
-	plane := control.New(control.Options{Store: s, Sealer: sealer, RouterURL: "http://127.0.0.1:7780", APIURL: "http://127.0.0.1:7700"})
+	o := control.Options{Store: s, Sealer: sealer, RouterURL: "http://127.0.0.1:7780", APIURL: "http://127.0.0.1:7700"}
+	served := httpapi.Options{Logger: slog.New(slog.DiscardHandler), RequestTimeout: 5 * time.Second}
+	for _, c := range change {
+		c(&o, &served)
+	}
+	plane := control.New(o)
 	file := filepath.Join(state, "admin-token")
 	require.NoError(t, plane.EnsureAdminToken(t.Context(), file))
 	raw, err := os.ReadFile(file)
@@ -63,7 +68,8 @@ func installAt(t *testing.T, s *store.Store, state string) *installation {
 	var lc net.ListenConfig
 	ln, err := lc.Listen(t.Context(), "tcp", "127.0.0.1:0")
 	require.NoError(t, err)
-	api := httpapi.New(httpapi.Options{Plane: plane, Responses: plane, Logger: slog.New(slog.DiscardHandler), RequestTimeout: 5 * time.Second})
+	served.Plane, served.Responses = plane, plane
+	api := httpapi.New(served)
 	ctx, cancel := context.WithCancel(context.WithoutCancel(t.Context()))
 	done := make(chan error, 1)
 	go func() { done <- api.Serve(ctx, ln) }()

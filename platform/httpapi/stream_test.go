@@ -93,7 +93,7 @@ func TestStream_GoesOnAfterTheLastEventID(t *testing.T) {
 func TestStream_BeatsWhileNothingHappens(t *testing.T) {
 	t.Parallel()
 	b := setup(t, httpapi.Options{Heartbeat: 10 * time.Millisecond})
-	s := b.open(t.Context(), "/v1/projects/shop/logs/stream")
+	s := b.open(t.Context(), "/v1/logs/stream?project=shop")
 	s.until(": heartbeat")
 	s.until(": heartbeat")
 }
@@ -113,7 +113,7 @@ func TestStream_RefusalIsAProblemBeforeItBegins(t *testing.T) {
 	b.plane.Fail = func(call string) error {
 		return platform.Errorf(platform.CodeInvalid, "The regex does not parse.").WithField("regex")
 	}
-	p := b.problem(http.MethodGet, "/v1/projects/shop/logs/stream?regex=(", httpapitest.AdminToken, "")
+	p := b.problem(http.MethodGet, "/v1/logs/stream?project=shop&regex=(", httpapitest.AdminToken, "")
 	require.Equal(t, "regex", p.Field)
 	p = b.problem(http.MethodGet, "/v1/events/stream", httpapitest.AdminToken, "", "Last-Event-ID", "x")
 	require.Equal(t, "Last-Event-ID", p.Field)
@@ -177,7 +177,7 @@ func TestStream_EndsWithinAHeartbeatOfTheTokensRevocation(t *testing.T) {
 	t.Parallel()
 	b := setup(t, httpapi.Options{Heartbeat: 10 * time.Millisecond})
 	var open []events
-	for _, path := range []string{"/v1/events/stream", "/v1/projects/shop/logs/stream"} {
+	for _, path := range []string{"/v1/events/stream", "/v1/logs/stream?project=shop"} {
 		s := b.open(t.Context(), path)
 		s.until(": heartbeat")
 		open = append(open, s)

@@ -48,3 +48,8 @@ type ExecutePlan struct {
 
 // Kind names the job.
 func (ExecutePlan) Kind() string { return "execute_plan" }
+
+// Kinds are the names of all jobs, so that a queue without any is still told of.
+func Kinds() []string {
+	return []string{AdvanceDeploy{}.Kind(), ReconcileSlot{}.Kind(), RemoveProject{}.Kind(), DiagnoseIncident{}.Kind(), ExecutePlan{}.Kind()}
+}

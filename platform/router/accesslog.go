@@ -34,7 +34,7 @@ func (r *Router) logAccess(x *exchange) {
 		attrs = append(attrs, slog.String("slot", x.route.slot), slog.String("service", x.route.name))
 	}
 	if x.instance != "" {
-		attrs = append(attrs, slog.String("instance", x.instance))
+		attrs = append(attrs, slog.String("instance", x.instance), slog.Int("release", x.version))
 	}
 	if x.retry.moves > 0 {
 		attrs = append(attrs, slog.Int("retries", x.retry.moves))

@@ -38,6 +38,7 @@ type exchange struct {
 	release  func()   // gives held back
 	last     *counter // of the target held last
 	instance string   // held last, for the log
+	version  int      // its release number
 
 	early    sync.Mutex // guards the fields below, which the transport's goroutines set
 	settled  bool       // 1xx answers come too late
@@ -99,7 +100,7 @@ func (x *exchange) choose() bool {
 // hold makes x end when the target's life does.
 func (x *exchange) hold(held choice) {
 	x.held, x.route = held, held.route
-	x.last, x.instance = held.target.counter, held.target.instance
+	x.last, x.instance, x.version = held.target.counter, held.target.instance, held.target.release
 	x.release = held.release
 	x.watch()
 }

@@ -43,6 +43,7 @@ type route struct {
 type target struct {
 	instance string
 	address  string
+	release  int
 	state    *targetState
 	counter  *counter
 }
@@ -62,7 +63,7 @@ func (r *Router) buildTableLocked(t routing.Table) *table {
 		}
 		for _, x := range from.Targets {
 			to.targets = append(to.targets, &target{
-				instance: x.Instance, address: x.Address,
+				instance: x.Instance, address: x.Address, release: x.Release,
 				state:   r.stateLocked(x.Instance, from.Slot, orDefault(from.DrainFor, defaultDrain)),
 				counter: r.counterLocked(counterKey{from.Slot, x.Release}),
 			})

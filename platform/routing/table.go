@@ -1,8 +1,9 @@
-// Package routing is the wire contract between the control plane and the router: whole versioned route tables down,
-// counters up, over a unix socket.
+// Package routing is the contract between the control plane and the router: whole versioned route tables down, counters
+// up, over a unix socket; and the router's log, in files that the plane reads.
 //
-// It owns the shape and the validation of a table and the client of the router's socket. It must not know how a
-// table is made or how requests are served, and it imports nothing of ours but the nouns, so that the router needs nobody.
+// It owns the shape and the validation of a table, the client of the router's socket and the files of the log. It must
+// not know how a table is made or how requests are served, and it imports nothing of ours but the nouns, so that the
+// router needs nobody.
 package routing
 
 import "time"

@@ -84,6 +84,10 @@ const (
 	LabelInstance     = "fairlead.instance"
 	LabelOrdinal      = "fairlead.ordinal"
 	LabelRole         = "fairlead.role" // one of the Role constants
+	LabelDisk         = "fairlead.disk" // of a volume: the name of the disk
+	// LabelMetrics says where an instance exposes its own metrics: a platform.MetricsSpec as JSON, with the port 0 where
+	// it is the one of Container.Address.
+	LabelMetrics = "fairlead.metrics"
 )
 
 // Roles of a container.
@@ -125,6 +129,7 @@ type Container struct {
 	ImageID   string
 	Labels    map[string]string
 	Address   string // host:port to reach Spec.Port; "" while not running or without a port
+	IP        string // by which any of its ports is reached; "" while not running, or where only Address is
 	Running   bool
 	ExitCode  int // meaningful when not Running and StartedAt is set
 	OOMKilled bool
@@ -167,6 +172,7 @@ type Stats struct {
 	At          time.Time
 	CPUSeconds  float64
 	MemoryBytes int64 // working set: usage less inactive file cache
+	MemoryUsage int64 // file cache included
 	MemoryLimit int64
 	NetRxBytes  int64
 	NetTxBytes  int64
@@ -174,6 +180,22 @@ type Stats struct {
 	WriteBytes  int64
 	Throttled   float64 // seconds
 	PIDs        int64
+	OOMKills    *int64     // processes killed for want of memory; nil where the kernel or the engine's place does not tell
+	Pressure    []Pressure // empty where the kernel does not measure it
+}
+
+// Pressure is how long processes waited for a resource, since the start.
+type Pressure struct {
+	Resource string        // cpu, memory or io
+	Some     time.Duration // at least one process waited
+	Full     time.Duration // all of them waited at once
+}
+
+// Volume is a durable volume and what is on it.
+type Volume struct {
+	Name   string
+	Labels map[string]string
+	Bytes  int64 // allocated on the disk
 }
 
 // EventKind says what happened to a container.
@@ -204,4 +226,5 @@ type Host struct {
 	CPUs        int
 	MemoryBytes int64
 	GPUs        int
+	DataRoot    string // folder of the engine's images and volumes on its host; "" when it does not say
 }

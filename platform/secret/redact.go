@@ -4,7 +4,6 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"net/url"
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -19,7 +18,8 @@ const MinLength = 4
 // Redactor takes secrets out of text: exact values first, longest first, then anything that looks like a credential.
 // It may be used by many goroutines.
 type Redactor struct {
-	values   []string // longest first; for Contains
+	values   []string // longest first
+	filter   *filter
 	replacer *strings.Replacer
 }
 
@@ -63,7 +63,7 @@ func newRedactor(marks map[string]string) *Redactor {
 	for _, v := range r.values {
 		pairs = append(pairs, v, marks[v]) // the replacer tries them in this order
 	}
-	r.replacer = strings.NewReplacer(pairs...)
+	r.replacer, r.filter = strings.NewReplacer(pairs...), newFilter(r.values)
 	return r
 }
 
@@ -157,30 +157,9 @@ func mapsKeys(m map[string]string) func(yield func(string) bool) {
 	}
 }
 
-// patterns find credentials by their shape. Group 1, where there is one, is kept; the rest is redacted.
-var patterns = []*regexp.Regexp{
-	regexp.MustCompile(`(?s)-----BEGIN [A-Z ]*PRIVATE KEY-----.*?(?:-----END [A-Z ]*PRIVATE KEY-----|\z)`),
-	regexp.MustCompile(`\bflt_[0-9A-Za-z]{16,}`),
-	regexp.MustCompile(`(?i)\b(bearer\s+)[0-9a-z._~+/=-]{8,}`),
-	regexp.MustCompile(`\b(?:AKIA|ASIA)[0-9A-Z]{16}\b`),
-	regexp.MustCompile(`(?i)(aws_secret_access_key["']?\s*[:=]\s*["']?)[0-9a-z/+=]{40}`),
-	regexp.MustCompile(`\bsk-[0-9A-Za-z_-]{20,}`),
-	regexp.MustCompile(`\bgh[pousr]_[0-9A-Za-z]{20,}`),
-	regexp.MustCompile(`\bgithub_pat_[0-9A-Za-z_]{20,}`),
-	regexp.MustCompile(`\bxox[abeoprs]-[0-9A-Za-z-]{10,}`),
-	regexp.MustCompile(`\bxapp-[0-9A-Za-z-]{10,}`),
-	regexp.MustCompile(`\bhf_[0-9A-Za-z]{20,}`),
-	regexp.MustCompile(`\b([a-z][a-z0-9+.-]*://[^\s:/@]*:)[^\s@/]+(@)`),
-}
-
-// shapes are substrings without which no pattern can match: a cheap look that spares ordinary lines the expressions.
-var shapes = []string{
-	"PRIVATE KEY", "flt_", "AKIA", "ASIA", "sk-", "gh", "xox", "xapp-", "hf_", "://",
-}
-
-// Redact returns text without secrets.
+// Redact returns text without secrets. What it returned once, it leaves as it is.
 func (r *Redactor) Redact(text string) string {
-	if len(r.values) > 0 {
+	if r.filter.mayHold(text) {
 		text = r.replacer.Replace(text)
 	}
 	return redactShapes(text)
@@ -188,30 +167,3 @@ func (r *Redactor) Redact(text string) string {
 
 // Redact returns text without what looks like a credential, for when no values are known.
 func Redact(text string) string { return redactShapes(text) }
-
-func redactShapes(text string) string {
-	if !mayHoldShape(text) {
-		return text
-	}
-	for _, p := range patterns {
-		switch p.NumSubexp() {
-		case 0:
-			text = p.ReplaceAllString(text, Redacted)
-		case 1:
-			text = p.ReplaceAllString(text, "${1}"+Redacted)
-		default:
-			text = p.ReplaceAllString(text, "${1}"+Redacted+"${2}")
-		}
-	}
-	return text
-}
-
-func mayHoldShape(text string) bool {
-	for _, s := range shapes {
-		if strings.Contains(text, s) {
-			return true
-		}
-	}
-	lower := strings.ToLower(text)
-	return strings.Contains(lower, "bearer") || strings.Contains(lower, "aws_secret")
-}

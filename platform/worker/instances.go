@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/base32"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"maps"
@@ -67,6 +68,9 @@ func (w *Worker) instanceSpec(p plan) runtime.Spec {
 		SharedBytes: p.spec.Resources.SharedBytes,
 		StopGrace:   stopGrace(p.work.Slot, p.spec),
 	}
+	if p.spec.Metrics != nil {
+		s.Labels[runtime.LabelMetrics] = metricsLabel(*p.spec.Metrics, p.spec.Port)
+	}
 	if s.Image == "" {
 		s.Image = p.work.Release.ImageRef
 	}
@@ -74,6 +78,18 @@ func (w *Worker) instanceSpec(p plan) runtime.Spec {
 		s.Mounts = []runtime.Mount{{Volume: VolumeName(p.row.Project, p.row.Environment, p.spec.Disk.Name), Path: p.spec.Disk.MountPath}}
 	}
 	return s
+}
+
+// metricsLabel tells the collector where to read the instance's own metrics.
+func metricsLabel(m platform.MetricsSpec, port int) string {
+	if m.Port == port {
+		m.Port = 0
+	}
+	raw, err := json.Marshal(m)
+	if err != nil {
+		panic("worker: a metrics spec cannot be written: " + err.Error()) // it holds only words and numbers
+	}
+	return string(raw)
 }
 
 func containerName(in platform.Instance) string {
@@ -192,7 +208,7 @@ func (w *Worker) prepare(ctx context.Context, p plan) error {
 	}
 	volume := VolumeName(p.row.Project, p.row.Environment, p.spec.Disk.Name)
 	labels := maps.Clone(shared)
-	labels[runtime.LabelService] = p.row.Service
+	labels[runtime.LabelService], labels[runtime.LabelDisk] = p.row.Service, p.spec.Disk.Name
 	if err := w.o.Runtime.EnsureVolume(ctx, volume, labels); err != nil {
 		return fmt.Errorf("make volume %s: %w", volume, err)
 	}

@@ -60,6 +60,10 @@ func (a *app) silenceCommand() *cobra.Command {
 		Use: "silence [service]", Short: "Keep findings from opening incidents for a while", Args: args("[service]"),
 		Example: "  fairlead alerts silence api --rule cpu-throttled --for 2h --reason \"batch scoring\"\n  fairlead alerts silence --project shop --for 30m --reason \"the database moves\"",
 		RunE: func(cmd *cobra.Command, given []string) error {
+			req.For = platform.Duration(last)
+			if err := req.Check(); err != nil {
+				return err
+			}
 			s, err := call(cmd.Context(), a, func(ctx context.Context, c *client.Client) (platform.Silence, error) {
 				var err error
 				if len(given) > 0 {
@@ -71,7 +75,6 @@ func (a *app) silenceCommand() *cobra.Command {
 				if err != nil {
 					return platform.Silence{}, err
 				}
-				req.For = platform.Duration(last)
 				return c.CreateSilence(ctx, req)
 			})
 			if err != nil || a.json() {

@@ -120,6 +120,11 @@ var tables = map[string][]string{
 	"releases":       {"releases", "shop/api"},
 	"logs":           {"logs", "shop/production/api"},
 	"logs-build":     {"logs", "--deploy", "dep_02", "--build"},
+	"logs-refs":      {"logs", "api", "--refs"},
+	"logs-around":    {"logs", "api", "--around", "2026-03-14T15:08:56Z+2"},
+	"logs-histogram": {"logs", "histogram", "api"},
+	"logs-patterns":  {"logs", "patterns", "api"},
+	"logs-compare":   {"logs", "patterns", "api", "--compare", "release:1..2"},
 	"events":         {"events"},
 	"events-verify":  {"events", "verify"},
 	"env-list":       {"env", "list", "api"},
@@ -207,6 +212,8 @@ var verbs = map[string][]string{
 	"status":                {},
 	"why":                   {"ins_dead"},
 	"version":               {},
+	"logs histogram":        {"api"},
+	"logs patterns":         {"api"},
 }
 
 func TestEveryVerb_SupportsJSON(t *testing.T) {

@@ -39,3 +39,15 @@ func TestDiagnose_ReadsLikeThis(t *testing.T) {
 		}
 	}
 }
+
+func TestDiskText_SaysWhenItIsFullIfThatCanBeTold(t *testing.T) {
+	t.Parallel()
+	full := func(d time.Duration) *platform.Duration { left := platform.Duration(d); return &left }
+	use := platform.DiskUse{Name: "models", UsedBytes: 16 << 30, CapacityBytes: 20 << 30}
+	require.Equal(t, "models, 16.0 of 20 GiB used", diskText(&use))
+	use.FullIn = full(41 * time.Hour)
+	require.Equal(t, "models, 16.0 of 20 GiB used, full in 41h00m", diskText(&use))
+	use.FullIn = full(0)
+	require.Equal(t, "models, 16.0 of 20 GiB used, full", diskText(&use))
+	require.Empty(t, diskText(nil))
+}

@@ -50,7 +50,7 @@ func (a *app) events(ctx context.Context, f eventsFlags, given []string) error {
 	for _, k := range f.kinds {
 		filter.Kinds = append(filter.Kinds, platform.EventKind(k))
 	}
-	if filter.Since, err = since(f.since, a.Now()); err != nil {
+	if filter.Since, err = moment("since", f.since, a.Now()); err != nil {
 		return err
 	}
 	if f.follow {

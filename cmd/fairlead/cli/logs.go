@@ -3,6 +3,8 @@ package cli
 import (
 	"context"
 	"errors"
+	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -14,37 +16,43 @@ import (
 	"github.com/fairlead/fairlead/platform/client"
 )
 
-// logsFlags are what `fairlead logs` is asked.
+// logsFlags are what `fairlead logs` is asked beside which lines.
 type logsFlags struct {
-	query    observability.LogQuery
-	services string
-	levels   []string
-	since    string
-	build    bool
-	follow   bool
+	logFilter
+	follow  bool
+	forward bool
+	refs    bool
+	around  string
+	context int
+	export  string
 }
 
 func (a *app) logsCommand() *cobra.Command {
 	var f logsFlags
 	cmd := &cobra.Command{
-		Use: "logs [service]", Short: "Read and follow log lines", Args: args("[service]"),
-		Long: "Shows log lines, oldest first. With --deploy also those of its build; with --deploy and --follow it ends when the deploy\n" +
-			"has ended and nothing more comes.",
-		Example: "  fairlead logs api --follow\n  fairlead logs api --since 15m --level error,fatal\n  fairlead logs --deploy dep_... --build",
-		RunE:    func(cmd *cobra.Command, given []string) error { return a.logs(cmd.Context(), f, given) },
+		Use: "logs [service]", Short: "Read, search and follow log lines", Args: args("[service]"),
+		Long: "Shows the newest log lines, oldest first. With --deploy also those of its build; with --deploy and --follow it ends when the\n" +
+			"deploy has ended and nothing more comes. --around shows what came before and after one line in its own instance's stream;\n" +
+			"a line is named by its reference, which --refs shows.",
+		Example: "  fairlead logs api --follow\n  fairlead logs api --since 15m --min-level error\n  fairlead logs api --grep timeout -i --field user=ada\n" +
+			"  fairlead logs api --around 2026-01-31T12:00:00.123456789Z+7 --context 20\n  fairlead logs api --since 24h --export api.ndjson\n  fairlead logs --deploy dep_... --build",
+		RunE: func(cmd *cobra.Command, given []string) error { return a.logs(cmd.Context(), f, given) },
 	}
 	flags := cmd.Flags()
+	f.register(flags)
 	flags.BoolVarP(&f.follow, "follow", "f", false, "go on with new lines as they come")
-	flags.StringVar(&f.since, "since", "", "from how long ago (15m), or from a time (2026-01-31T12:00:00Z)")
-	flags.StringVar(&f.services, "service", "", "only of this service")
-	flags.StringSliceVar(&f.levels, "level", nil, "only these levels: debug, info, warn, error, fatal")
-	flags.StringVar(&f.query.Text, "grep", "", "lines that contain this")
-	flags.StringVar(&f.query.Regex, "regex", "", "lines that match this expression (RE2)")
-	flags.IntVar(&f.query.Release, "release", 0, "only of this release number")
-	flags.StringVar(&f.query.Instance, "instance", "", "only of this instance")
-	flags.StringVar(&f.query.Deploy, "deploy", "", "only of this deploy, its build included")
-	flags.BoolVar(&f.build, "build", false, "only build output")
-	flags.IntVarP(&f.query.Limit, "limit", "n", observability.DefaultLogLimit, "how many of the newest lines")
+	flags.BoolVar(&f.forward, "forward", false, "the oldest lines of the range instead of the newest")
+	flags.IntVarP(&f.query.Limit, "limit", "n", observability.DefaultLogLimit, "how many lines")
+	flags.StringVar(&f.query.Cursor, "cursor", "", "go on where another page ended")
+	flags.BoolVar(&f.refs, "refs", false, "show the reference of each line, for --around")
+	flags.StringVar(&f.around, "around", "", "the lines before and after this one: its reference, or a cursor")
+	flags.IntVar(&f.context, "context", 10, "how many lines on each side with --around")
+	flags.StringVar(&f.export, "export", "", "write every line of the range to this file as JSON, one object a line; - for the screen")
+	cmd.MarkFlagsMutuallyExclusive("follow", "around", "export", "forward")
+	cmd.MarkFlagsMutuallyExclusive("follow", "cursor")
+	cmd.MarkFlagsMutuallyExclusive("follow", "until")
+	cmd.MarkFlagsMutuallyExclusive("export", "limit")
+	cmd.AddCommand(a.logHistogramCommand(), a.logPatternsCommand())
 	return cmd
 }
 
@@ -53,21 +61,26 @@ func (a *app) logs(ctx context.Context, f logsFlags, given []string) error {
 	if err != nil {
 		return err
 	}
-	q, err := a.logQuery(ctx, c, f, given)
+	q, err := a.logQuery(ctx, c, f.logFilter, given)
 	if err != nil {
 		return err
 	}
-	p := &linePrinter{app: a, services: q.Service == ""}
-	if f.follow {
+	p := &linePrinter{app: a, services: q.Service == "", refs: f.refs}
+	switch {
+	case f.follow:
 		return a.followLogs(ctx, c, q, p.print)
+	case f.export != "":
+		return a.exportLogs(ctx, c, q, f.export)
+	case f.around != "":
+		return a.logsAround(ctx, c, q, f, p)
 	}
-	q.Backward = true
+	q.Backward = !f.forward
 	page, err := c.SearchLogs(ctx, q)
 	if err != nil {
 		return err
 	}
-	for i, j := 0, len(page.Lines)-1; i < j; i, j = i+1, j-1 {
-		page.Lines[i], page.Lines[j] = page.Lines[j], page.Lines[i]
+	if q.Backward {
+		slices.Reverse(page.Lines)
 	}
 	if a.json() {
 		return a.out.json(page)
@@ -80,55 +93,36 @@ func (a *app) logs(ctx context.Context, f logsFlags, given []string) error {
 	if len(page.Lines) == 0 {
 		a.out.print("No line matches.")
 	}
+	if page.Next != "" {
+		fmt.Fprintf(a.Err, "There are more lines: add --cursor %s\n", page.Next)
+	}
 	return nil
 }
 
-func (a *app) logQuery(ctx context.Context, c *client.Client, f logsFlags, given []string) (observability.LogQuery, error) {
-	q := f.query
-	target := f.services
-	if len(given) > 0 {
-		if target != "" && target != given[0] {
-			return q, platform.Errorf(platform.CodeInvalid, "Two services are named: %s and %s.", given[0], target).WithHint("Leave out --service.")
+// logsAround shows a line between its neighbours and marks it.
+func (a *app) logsAround(ctx context.Context, c *client.Client, q observability.LogQuery, f logsFlags, p *linePrinter) error {
+	place, err := observability.ParsePlace(f.around)
+	if err != nil {
+		return err
+	}
+	found, err := c.LogsAround(ctx, q, place, f.context)
+	if err != nil {
+		return err
+	}
+	if a.json() {
+		return a.out.json(found)
+	}
+	lines := append(append(found.Before, found.Line), found.After...)
+	for i, l := range lines {
+		p.mark = "  "
+		if i == len(found.Before) {
+			p.mark = a.out.bold("> ")
 		}
-		target = given[0]
+		if err := p.print(l); err != nil {
+			return err
+		}
 	}
-	for _, l := range f.levels {
-		q.Levels = append(q.Levels, observability.Level(strings.ToLower(l)))
-	}
-	if f.build {
-		q.Source = observability.SourceBuild
-	}
-	var err error
-	if q.From, err = since(f.since, a.Now()); err != nil {
-		return q, err
-	}
-	q.Environment = a.environment
-	switch {
-	case target != "":
-		ref, err := a.slot(ctx, c, target)
-		q.Project, q.Environment, q.Service = ref.Project, firstOf(ref.Environment, platform.ProductionName), ref.Service
-		return q, err
-	case q.Deploy != "":
-		d, err := c.GetDeploy(ctx, platform.DeployID(q.Deploy))
-		q.Project = d.Project
-		return q, err
-	}
-	q.Project, err = a.projectName(ctx, c)
-	return q, err
-}
-
-func since(s string, now time.Time) (time.Time, error) {
-	if s == "" {
-		return time.Time{}, nil
-	}
-	if ago, err := time.ParseDuration(s); err == nil && ago >= 0 {
-		return now.Add(-ago), nil
-	}
-	if at, err := time.Parse(time.RFC3339, s); err == nil {
-		return at, nil
-	}
-	return time.Time{}, platform.Errorf(platform.CodeInvalid, "--since cannot be %q.", s).
-		WithHint("Write how long ago, for example 15m, or a time, for example 2026-01-31T12:00:00Z.").WithField("since")
+	return nil
 }
 
 // followLogs goes on until interrupted; the log of one deploy ends by itself.
@@ -200,7 +194,9 @@ func (a *app) untilQuiet(ctx context.Context, id platform.DeployID, lines <-chan
 // linePrinter writes lines for people, or one JSON object each.
 type linePrinter struct {
 	app      *app
-	services bool // name the service of each line
+	services bool   // name the service of each line
+	refs     bool   // show how to name it
+	mark     string // before each line
 }
 
 func (p *linePrinter) print(l observability.Line) error {
@@ -209,6 +205,10 @@ func (p *linePrinter) print(l observability.Line) error {
 		return out.line(l)
 	}
 	var b strings.Builder
+	b.WriteString(p.mark)
+	if p.refs {
+		b.WriteString(out.dim(observability.PlaceOf(l).String()) + " ")
+	}
 	b.WriteString(out.dim(l.At.UTC().Format("15:04:05.000")) + " ")
 	if p.services && l.Service != "" {
 		b.WriteString(out.cyan(l.Service) + " ")
@@ -224,8 +224,8 @@ func (p *linePrinter) print(l observability.Line) error {
 	}
 	indent := width(b.String())
 	text := clean(l.Message)
-	if l.Truncated {
-		text += " [cut]"
+	if l.Truncated && !strings.HasSuffix(text, observability.CutMark) {
+		text += observability.CutMark
 	}
 	b.WriteString(indentAfterFirst(text, indent))
 	out.print("%s", b.String())
@@ -233,15 +233,5 @@ func (p *linePrinter) print(l observability.Line) error {
 }
 
 func (p *linePrinter) level(l observability.Level) string {
-	word := strings.ToUpper(string(l))
-	switch l {
-	case observability.LevelError, observability.LevelFatal:
-		return p.app.out.red(word)
-	case observability.LevelWarn:
-		return p.app.out.yellow(word)
-	case observability.LevelDebug:
-		return p.app.out.dim(word)
-	default:
-		return p.app.out.green(word)
-	}
+	return p.app.out.level(l, strings.ToUpper(string(l)))
 }

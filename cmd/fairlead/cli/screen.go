@@ -10,6 +10,8 @@ import (
 	"unicode"
 
 	"golang.org/x/term"
+
+	"github.com/fairlead/fairlead/observability"
 )
 
 // screen writes for people: aligned tables, colours where the output is a terminal, times as they are read.
@@ -139,6 +141,20 @@ func (s *screen) red(t string) string    { return s.paint("31", t) }
 func (s *screen) green(t string) string  { return s.paint("32", t) }
 func (s *screen) yellow(t string) string { return s.paint("33", t) }
 func (s *screen) cyan(t string) string   { return s.paint("36", t) }
+
+// level colours text by how grave a line is.
+func (s *screen) level(l observability.Level, text string) string {
+	switch l {
+	case observability.LevelError, observability.LevelFatal:
+		return s.red(text)
+	case observability.LevelWarn:
+		return s.yellow(text)
+	case observability.LevelDebug, observability.LevelUnknown:
+		return s.dim(text)
+	default:
+		return s.green(text)
+	}
+}
 
 // state colours a word by what it means.
 func (s *screen) state(word string) string {

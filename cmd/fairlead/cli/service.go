@@ -109,7 +109,7 @@ func (a *app) showSlot(s platform.SlotDetail) {
 		newest = fmt.Sprintf("%s %s %s", s.Deploy.ID, a.out.state(string(s.Deploy.Phase)), a.out.ago(s.Deploy.CreatedAt))
 	}
 	a.out.fields("service", a.out.bold(s.Ref()), "kind", string(s.Kind), "status", a.out.state(s.Status), "url", s.URL, "hosts", strings.Join(s.Hosts, ", "),
-		"live", live, "deploy", newest, "replicas", strconv.Itoa(s.Replicas), "autonomy", string(s.Autonomy))
+		"live", live, "deploy", newest, "replicas", strconv.Itoa(s.Replicas), "disk", diskText(s.Disk), "autonomy", string(s.Autonomy))
 	if len(s.Instances) > 0 {
 		a.out.print("")
 		a.instances(s.Instances)
@@ -118,6 +118,22 @@ func (a *app) showSlot(s platform.SlotDetail) {
 		a.out.print("")
 		a.incidents(s.Incidents)
 	}
+}
+
+// diskText says how full a disk is, and when it is full if that can be told.
+func diskText(d *platform.DiskUse) string {
+	if d == nil {
+		return ""
+	}
+	const gib = 1 << 30
+	text := fmt.Sprintf("%s, %.1f of %.0f GiB used", d.Name, float64(d.UsedBytes)/gib, float64(d.CapacityBytes)/gib)
+	switch {
+	case d.FullIn == nil:
+		return text
+	case *d.FullIn <= 0:
+		return text + ", full"
+	}
+	return text + ", full in " + span(d.FullIn.D())
 }
 
 func (a *app) instances(all []platform.Instance) {

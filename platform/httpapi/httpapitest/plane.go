@@ -32,7 +32,10 @@ type Plane struct {
 	Config    platform.Config
 	Events    []platform.Event
 	Lines     []observability.Line
+	Histogram observability.LogHistogram
+	Patterns  observability.LogPatterns
 	Series    []observability.Series
+	Samples   []observability.Sample
 	Incident  platform.IncidentDetail
 	Plan      platform.Plan
 	Tokens    []platform.Token
@@ -44,6 +47,8 @@ type Plane struct {
 	Fail func(call string) error
 	// OnStatus, where set, is called by Status with the operation's context.
 	OnStatus func(ctx context.Context) error
+	// OnExport, where set, yields what ExportLogs yields.
+	OnExport func(yield func(observability.Line) error) error
 	// LiveEvents and LiveLines feed WatchEvents and FollowLogs after what is there already.
 	LiveEvents chan platform.Event
 	LiveLines  chan observability.Line
@@ -362,9 +367,71 @@ func (p *Plane) FollowLogs(ctx context.Context, actor platform.Actor, q observab
 	return watch(ctx, p, old.Lines, p.LiveLines, yield)
 }
 
+// LogsAround answers the newest sample line with those before it.
+func (p *Plane) LogsAround(_ context.Context, actor platform.Actor, q observability.LogQuery, place observability.Place, _ int) (observability.LogContext, error) {
+	last := len(p.Lines) - 1
+	return observability.LogContext{Before: p.Lines[last-1 : last], Line: p.Lines[last]}, p.read("LogsAround", actor, LogsAround{q, place})
+}
+
+// LogsAround is what was asked of LogsAround.
+type LogsAround struct {
+	Query observability.LogQuery
+	Place observability.Place
+}
+
+// CountLogs answers the sample counts.
+func (p *Plane) CountLogs(_ context.Context, actor platform.Actor, q observability.LogQuery, step time.Duration) (observability.LogHistogram, error) {
+	return p.Histogram, p.read("CountLogs", actor, CountLogs{q, step})
+}
+
+// CountLogs is what was asked of CountLogs.
+type CountLogs struct {
+	Query observability.LogQuery
+	Step  time.Duration
+}
+
+// LogPatterns answers the sample patterns, with their comparison where one is asked for.
+func (p *Plane) LogPatterns(_ context.Context, actor platform.Actor, q observability.PatternQuery) (observability.LogPatterns, error) {
+	out := p.Patterns
+	if q.Compare.IsZero() {
+		out.Comparison = nil
+	}
+	return out, p.read("LogPatterns", actor, q)
+}
+
+// ExportLogs yields the sample lines. Where Fail refuses the call it does so after the first line.
+func (p *Plane) ExportLogs(_ context.Context, actor platform.Actor, q observability.LogQuery, yield func(observability.Line) error) error {
+	refused := p.read("ExportLogs", actor, q)
+	if p.OnExport != nil {
+		return p.OnExport(yield)
+	}
+	for i, l := range p.Lines {
+		if i > 0 && refused != nil {
+			return refused
+		}
+		if err := yield(l); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // QueryMetrics answers the sample series.
 func (p *Plane) QueryMetrics(_ context.Context, actor platform.Actor, _ string, q observability.MetricQuery) ([]observability.Series, error) {
 	return p.Series, p.read("QueryMetrics", actor, q)
+}
+
+// CurrentSamples answers the sample's.
+func (p *Plane) CurrentSamples(_ context.Context, actor platform.Actor, _ string, filter observability.SampleFilter) ([]observability.Sample, error) {
+	return p.Samples, p.read("CurrentSamples", actor, filter)
+}
+
+// AuthorizeProfiling lets admins who are no agents.
+func (p *Plane) AuthorizeProfiling(_ context.Context, actor platform.Actor) error {
+	if actor.Role != platform.RoleAdmin {
+		return platform.Errorf(platform.CodeDenied, "%s may not do this.", actor.Principal())
+	}
+	return p.write("AuthorizeProfiling", actor, nil)
 }
 
 // Status puts the sample together.

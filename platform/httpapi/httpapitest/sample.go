@@ -184,7 +184,39 @@ func (p *Plane) fillSignals() {
 	line(3690, 2, observability.SourceBuild, "", "Successfully built c0ffee")
 	line(60, 1, observability.SourceRuntime, observability.LevelInfo, "model loaded in 1.2 s")
 	line(30, 2, observability.SourceRuntime, observability.LevelError, "TypeError: unsupported operand type(s) for round: 'str'\n  app.py:41 in predict")
+	p.fillLogReads()
 	p.Series = []observability.Series{{Labels: map[string]string{"service": "api"}, Points: []observability.Point{{At: Now, Value: 0.38}}}}
+}
+
+func (p *Plane) fillLogReads() {
+	p.Histogram = observability.LogHistogram{From: at(5), To: Now, Step: platform.Duration(time.Minute), Lines: 46, Counts: []observability.LogCount{
+		{At: at(5).Truncate(time.Minute), Level: observability.LevelInfo, Lines: 12},
+		{At: at(2).Truncate(time.Minute), Level: observability.LevelInfo, Lines: 9},
+		{At: at(2).Truncate(time.Minute), Level: observability.LevelError, Lines: 24},
+		{At: at(0).Truncate(time.Minute), Level: observability.LevelWarn, Lines: 1},
+	}}
+	const failure = "TypeError: unsupported operand type(s) for round: 'str'"
+	window := func(name string, from, lines int) observability.LogWindow {
+		return observability.LogWindow{Name: name, From: at(from), To: Now, Lines: int64(lines), Read: int64(lines), Exposure: float64(lines) * 10, Unit: "requests"}
+	}
+	errors, infos := map[observability.Level]int{observability.LevelError: 24}, map[observability.Level]int{observability.LevelInfo: 21}
+	p.Patterns = observability.LogPatterns{
+		LogWindow: observability.LogWindow{
+			From: at(60), To: Now, Lines: 4600, Read: 45, Truncated: true, Note: "The newest 45 of 4600 lines were read. Raise sample to read all of them.",
+		},
+		Templates: 2,
+		Patterns: []observability.LogPattern{
+			{Template: failure, Lines: 24, Share: 24.0 / 45, Levels: errors, First: at(57), Last: at(1), Example: failure + "\n  app.py:41 in predict"},
+			{Template: "model loaded in <*>", Lines: 21, Share: 21.0 / 45, Levels: infos, First: at(60), Last: at(2), Example: "model loaded in 1.2 s"},
+		},
+		Comparison: &observability.LogComparison{
+			Before: window("release 1", 120, 400), After: window("release 2", 60, 45), Arithmetic: "rate = lines / exposure.",
+			Shifts: []observability.LogShift{
+				{Template: failure, Class: "new", After: 24, RateAfter: 24.0 / 450, Ratio: 435.6, Likelihood: 109.8, Significant: true, Levels: errors, Example: failure},
+				{Template: "model loaded in <*>", Class: "same", Before: 190, After: 21, RateBefore: 190.0 / 4000, RateAfter: 21.0 / 450, Ratio: 1, Levels: infos, Example: "model loaded in 1.2 s"},
+			},
+		},
+	}
 }
 
 // Serve serves the real API in front of the plane until the test ends, and returns it with its address. Options other

@@ -112,6 +112,7 @@ func (r *Runtime) container(ctx context.Context, found container.InspectResponse
 		ImageID:   found.Image,
 		Labels:    found.Config.Labels,
 		Address:   address(found),
+		IP:        directIP(found),
 		Running:   found.State.Running,
 		ExitCode:  found.State.ExitCode,
 		OOMKilled: found.State.OOMKilled,

@@ -141,6 +141,7 @@ func (r *Runtime) Host(ctx context.Context) (runtime.Host, error) {
 		CPUs:        info.NCPU,
 		MemoryBytes: info.MemTotal,
 		GPUs:        gpus(info),
+		DataRoot:    info.DockerRootDir,
 	}, nil
 }
 

@@ -360,3 +360,36 @@ func TestDocker_ServiceUnavailableIsUnavailable(t *testing.T) {
 	_, err = r.List(t.Context(), nil)
 	require.ErrorIs(t, err, runtime.ErrUnavailable)
 }
+
+func TestVolumes_AreMeasuredWithTheirLabels(t *testing.T) {
+	t.Parallel()
+	r, installation := home(t, docker.Options{})
+	name := "fairlead-" + installation + "-models"
+	require.NoError(t, r.EnsureVolume(t.Context(), name, map[string]string{
+		runtime.LabelManaged: "true", runtime.LabelInstallation: installation, runtime.LabelDisk: "models",
+	}))
+	t.Cleanup(func() { require.NoError(t, r.RemoveVolume(context.WithoutCancel(t.Context()), name)) })
+	volumes, err := r.Volumes(t.Context())
+	require.NoError(t, err)
+	require.Len(t, volumes, 1)
+	require.Equal(t, name, volumes[0].Name)
+	require.Equal(t, "models", volumes[0].Labels[runtime.LabelDisk])
+	require.GreaterOrEqual(t, volumes[0].Bytes, int64(0))
+	found, err := r.Host(t.Context())
+	require.NoError(t, err)
+	require.NotEmpty(t, found.DataRoot)
+}
+
+func TestStats_OfARunningContainerTellUsageAndKills(t *testing.T) {
+	t.Parallel()
+	r, installation := home(t, docker.Options{})
+	wanted := spec(installation, "one", "wait")
+	wanted.MemoryBytes = 64 << 20
+	c, err := r.Start(t.Context(), wanted)
+	require.NoError(t, err)
+	sample, err := r.Stats(t.Context(), c.ID)
+	require.NoError(t, err)
+	require.GreaterOrEqual(t, sample.MemoryUsage, sample.MemoryBytes)
+	require.NotNil(t, sample.OOMKills)
+	require.Zero(t, *sample.OOMKills)
+}

@@ -239,9 +239,21 @@ func address(found container.InspectResponse) string {
 		}
 		return ""
 	}
+	if ip := directIP(found); ip != "" {
+		return net.JoinHostPort(ip, strconv.Itoa(port))
+	}
+	return ""
+}
+
+// directIP is the container's address on its network; "" while it does not run, and where its port is published because
+// this process does not reach the network.
+func directIP(found container.InspectResponse) string {
+	if found.NetworkSettings == nil || !found.State.Running || len(found.HostConfig.PortBindings) > 0 {
+		return ""
+	}
 	for _, endpoint := range found.NetworkSettings.Networks {
 		if endpoint != nil && endpoint.IPAddress != "" {
-			return net.JoinHostPort(endpoint.IPAddress, strconv.Itoa(port))
+			return endpoint.IPAddress
 		}
 	}
 	return ""

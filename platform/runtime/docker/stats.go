@@ -30,7 +30,9 @@ func (r *Runtime) Stats(ctx context.Context, id string) (runtime.Stats, error) {
 	if err := json.NewDecoder(answer.Body).Decode(&sample); err != nil {
 		return runtime.Stats{}, fail(doing, err)
 	}
-	return stats(sample), nil
+	made := stats(sample)
+	groupStats("/", found.State.Pid, found.ID, &made)
+	return made, nil
 }
 
 func stats(sample container.StatsResponse) runtime.Stats {
@@ -38,6 +40,7 @@ func stats(sample container.StatsResponse) runtime.Stats {
 		At:          sample.Read.UTC(),
 		CPUSeconds:  seconds(sample.CPUStats.CPUUsage.TotalUsage),
 		MemoryBytes: workingSet(sample.MemoryStats),
+		MemoryUsage: int64(sample.MemoryStats.Usage),
 		MemoryLimit: int64(sample.MemoryStats.Limit),
 		Throttled:   seconds(sample.CPUStats.ThrottlingData.ThrottledTime),
 		PIDs:        int64(sample.PidsStats.Current),

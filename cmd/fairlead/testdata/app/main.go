@@ -2,6 +2,7 @@
 //
 //	elsewhere  listens on 9000 and 9001, whatever PORT says
 //	leak       writes the secret of LEAK, or of the file named next, in every form, and ends with code 3
+//	expose     answers on PORT, /metrics among it
 //	babble     writes a line of 1 MiB, one that is not UTF-8 and a last one, then stays
 package main
 
@@ -12,6 +13,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"net"
+	"net/http"
 	"net/url"
 	"os"
 	"os/signal"
@@ -32,6 +34,10 @@ func main() {
 			}
 			defer listener.Close()
 		}
+	case "expose":
+		http.HandleFunc("/metrics", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, `app_ready{project="other"} 1`) })
+		http.HandleFunc("/healthz", func(http.ResponseWriter, *http.Request) {})
+		go func() { fmt.Fprintln(os.Stderr, http.ListenAndServe(":"+os.Getenv("PORT"), nil)) }()
 	case "leak":
 		leak(os.Getenv("LEAK"))
 		os.Exit(3)
