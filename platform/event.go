@@ -56,6 +56,9 @@ const (
 	EventChannelTested      EventKind = "channel.tested"
 	EventChannelDisabled    EventKind = "channel.disabled"    // by Fairlead, since nothing arrives
 	EventNotificationFailed EventKind = "notification.failed" // given up; the delivery log keeps it
+	EventBudgetSet          EventKind = "budget.set"
+	EventBudgetReached      EventKind = "budget.reached" // once for each mark and month
+	EventRetentionSet       EventKind = "retention.set"
 	EventServerStarted      EventKind = "server.started"
 	EventRouterStarted      EventKind = "router.started"
 )
@@ -71,7 +74,7 @@ func EventKinds() []EventKind {
 		EventPlanApproved, EventPlanRejected, EventPlanRefused, EventPlanExecuting, EventPlanVerified, EventPlanFailed,
 		EventPlanExpired, EventPlanStale, EventTokenCreated, EventTokenRevoked, EventSilenceCreated, EventSilenceEnded,
 		EventChannelCreated, EventChannelChanged, EventChannelRemoved, EventChannelTested, EventChannelDisabled, EventNotificationFailed,
-		EventServerStarted, EventRouterStarted,
+		EventBudgetSet, EventBudgetReached, EventRetentionSet, EventServerStarted, EventRouterStarted,
 	}
 }
 

@@ -8,6 +8,8 @@ type Project struct {
 	Name          string    `json:"name"`
 	DefaultBranch string    `json:"default_branch"`
 	CreatedAt     time.Time `json:"created_at"`
+	// LogRetention is the project's own; its zero fields mean the installation's.
+	LogRetention LogRetention `json:"log_retention,omitzero"`
 }
 
 // DefaultBranch is the branch whose pushes go to production unless a project says otherwise.

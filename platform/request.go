@@ -30,6 +30,8 @@ type ProjectDetail struct {
 	Services     []Service     `json:"services"`
 	Slots        []Slot        `json:"slots"`
 	GitURL       string        `json:"git_url"`
+	// Logs is what the log store keeps of the project; absent where the store does not say.
+	Logs *LogsKept `json:"logs,omitempty"`
 }
 
 // SlotDetail is a slot with what runs there now.

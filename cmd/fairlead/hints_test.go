@@ -41,10 +41,10 @@ func TestHints_NameCommandLinesThatTheProgramTakes(t *testing.T) {
 func checkAdvice(t *testing.T, place string, words []string) {
 	t.Helper()
 	path := words[:1]
-	help, exists := usage(t, path)
+	help, exists := helpOf(t, path)
 	require.Truef(t, exists, "%s: there is no command fairlead %s", place, path[0])
 	for len(path) < len(words) {
-		deeper, exists := usage(t, words[:len(path)+1])
+		deeper, exists := helpOf(t, words[:len(path)+1])
 		if !exists {
 			break
 		}
@@ -85,8 +85,8 @@ func flagOf(help, name string) (takesValue, exists bool) {
 	return found != nil && found[1] != "", found != nil
 }
 
-// usage returns the help of a command.
-func usage(t *testing.T, path []string) (help string, exists bool) {
+// helpOf returns the help of a command.
+func helpOf(t *testing.T, path []string) (help string, exists bool) {
 	t.Helper()
 	var out, errOut bytes.Buffer
 	code := cli.Run(t.Context(), cli.Options{

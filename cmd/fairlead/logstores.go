@@ -47,7 +47,7 @@ func (s *installation) openStored() error {
 		s.stored = logs
 		return nil
 	}
-	logs, err := embedded.OpenLogs(s.config.state.path("logs"), embedded.LogOptions{})
+	logs, err := embedded.OpenProjectLogs(s.config.state.path("logs"), s.config.logOptions())
 	if err != nil {
 		return err
 	}

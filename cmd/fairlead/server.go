@@ -20,6 +20,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/fairlead/fairlead/agent/notify"
+	"github.com/fairlead/fairlead/observability/embedded"
 	"github.com/fairlead/fairlead/observability/forward"
 	"github.com/fairlead/fairlead/observability/loki"
 	"github.com/fairlead/fairlead/observability/prometheus"
@@ -40,6 +41,10 @@ type serverConfig struct {
 	hosts       []string // names besides localhost by which the API may be asked for
 	forward     string   // file of the receivers of logs; "" is forward.yaml in the state folder
 	notifyAllow []string // private networks that notifications may reach
+	prices      string   // file; "" means prices.yaml in the state folder, where there is one
+	logAge      time.Duration
+	logSize     string
+	logBytes    int64
 }
 
 const (
@@ -74,6 +79,9 @@ func newServerCommand() *cobra.Command {
 	cmd.Flags().StringVar(&config.router, "router", defaultRouter, "address on which services answer")
 	cmd.Flags().StringVar(&config.baseDomain, "base-domain", "localhost", "domain under which services get their hosts")
 	cmd.Flags().StringSliceVar(&config.hosts, "host", nil, "further names by which the API may be asked for")
+	cmd.Flags().StringVar(&config.prices, "prices", "", "file of prices for `fairlead usage` (default prices.yaml in the state folder, if it is there)")
+	cmd.Flags().DurationVar(&config.logAge, "log-age", 30*24*time.Hour, "how long logs are kept, at least 24h; a project may have its own")
+	cmd.Flags().StringVar(&config.logSize, "log-size", "0", "how much disk the logs of all projects may take, such as 50GB; 0 for no limit")
 	addLokiFlags(cmd.Flags(), &config.loki)
 	cmd.Flags().StringVar(&config.forward, "forward", "", "file that names receivers of logs (default forward.yaml in the state folder)")
 	cmd.Flags().StringSliceVar(&config.notifyAllow, "notify-allow", nil, "private networks that notifications may reach, such as 10.0.0.0/8 (default FAIRLEAD_NOTIFY_ALLOW)")
@@ -123,6 +131,13 @@ func (c *serverConfig) fromEnvironment() error {
 			return platform.Errorf(platform.CodeInvalid, "%s %q is not an address.", name, address).WithHint("Write host:port, for example %s.", defaultAPI)
 		}
 	}
+	if c.logBytes, err = platform.ParseSize("--log-size", c.logSize); err != nil {
+		return err
+	}
+	if err := (platform.LogRetention{Age: platform.Duration(c.logAge), Bytes: c.logBytes}).Check(); err != nil || c.logAge <= 0 {
+		return platform.Errorf(platform.CodeInvalid, "Logs cannot be kept for %s and within %s.", c.logAge, platform.FormatSize(c.logBytes)).
+			WithHint("Give --log-age at least 24h and at most 87600h, and --log-size at least 1MB or 0.")
+	}
 	c.databaseURL = os.Getenv("DATABASE_URL")
 	if c.metrics, err = metricSettings(os.Getenv); err != nil {
 		return err
@@ -152,6 +167,19 @@ func (c *serverConfig) guard() (notify.Guard, error) {
 		g.Allow = append(g.Allow, network.Masked())
 	}
 	return g, nil
+}
+
+// logOptions are how logs are kept.
+func (c *serverConfig) logOptions() embedded.LogOptions {
+	return embedded.LogOptions{Retention: c.logAge, MaxBytes: c.logBytes}
+}
+
+// priceFile is the file that was named, else the one of the state folder.
+func (c *serverConfig) priceFile() *priceFile {
+	if c.prices != "" {
+		return &priceFile{path: c.prices, required: true}
+	}
+	return &priceFile{path: c.state.path("prices.yaml")}
 }
 
 // serve runs everything until ctx ends. A second server on the same state folder is refused.
@@ -212,7 +240,10 @@ func (c *serverConfig) detach(ctx context.Context, out io.Writer) error {
 		return fmt.Errorf("open the server's log: %w", err)
 	}
 	defer file.Close()
-	args := []string{"server", "--api", c.api, "--router", c.router, "--base-domain", c.baseDomain}
+	args := []string{
+		"server", "--api", c.api, "--router", c.router, "--base-domain", c.baseDomain,
+		"--prices", c.prices, "--log-age", c.logAge.String(), "--log-size", c.logSize,
+	}
 	for _, host := range c.hosts {
 		args = append(args, "--host", host)
 	}

@@ -17,6 +17,7 @@ import (
 	"github.com/fairlead/fairlead/mcp/tools"
 	"github.com/fairlead/fairlead/observability"
 	"github.com/fairlead/fairlead/observability/collect"
+	"github.com/fairlead/fairlead/observability/embedded"
 	"github.com/fairlead/fairlead/observability/forward"
 	"github.com/fairlead/fairlead/observability/spool"
 	"github.com/fairlead/fairlead/platform"
@@ -59,6 +60,7 @@ type installation struct {
 	lines    *collect.RouterLog
 	own      *collect.OwnLog
 	alerts   *collect.Alerts
+	upkeep   []*collect.Upkeep
 	api      *httpapi.API
 }
 
@@ -126,8 +128,12 @@ func (s *installation) buildPlane(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	prices := s.config.priceFile()
+	if _, err := prices.Prices(); err != nil {
+		return err
+	}
 	s.plane = control.New(control.Options{
-		Store: s.store, Sealer: sealer, Logs: s.logs, Live: s.hub, Metrics: s.metrics, Current: s.metrics.latest,
+		Store: s.store, Sealer: sealer, Logs: s.logs, Live: s.hub, Metrics: s.metrics, Current: s.metrics.latest, Prices: prices.Prices, LogsKept: s.logsKept(),
 		BaseDomain: s.config.baseDomain, RouterURL: "http://" + s.config.router, APIURL: "http://" + s.config.api,
 		Host: func(ctx context.Context) (control.Host, error) {
 			h, err := s.engine.Host(ctx)
@@ -151,7 +157,33 @@ func (s *installation) buildCollectors(context.Context) error {
 		Redactor: s.redactor, Log: s.log,
 	}
 	s.alerts = &collect.Alerts{Slots: s.plane, Logs: s.logs, Metrics: s.metrics, Reporter: s.plane, Log: s.log}
+	s.upkeep = []*collect.Upkeep{
+		{Name: "roll up the usage", Every: time.Minute, Do: s.plane.RollUpUsage, Log: s.log},
+		{Name: "check the budgets", Every: 5 * time.Minute, Do: s.plane.CheckBudgets, Log: s.log},
+		{Name: "drop old logs", Every: 30 * time.Second, Do: s.dropLogs, Log: s.log},
+	}
 	return err
+}
+
+// logsKept says what our own log store keeps; a Loki has its own retention and does not say.
+func (s *installation) logsKept() func(string, platform.LogRetention) platform.LogsKept {
+	if logs, ok := s.stored.(*embedded.ProjectLogs); ok {
+		return logs.Kept
+	}
+	return nil
+}
+
+// dropLogs applies every project's log retention to our own log store.
+func (s *installation) dropLogs(ctx context.Context) error {
+	logs, ok := s.stored.(*embedded.ProjectLogs)
+	if !ok {
+		return nil
+	}
+	own, err := s.plane.LogRetentions(ctx)
+	if err != nil {
+		return err
+	}
+	return logs.Enforce(own)
 }
 
 // redactor removes a project's secret values, as they are when a container begins to be followed or evidence is
@@ -242,6 +274,9 @@ func (s *installation) run(ctx context.Context, listener net.Listener) error {
 		{"metrics", s.metrics.run},
 		{"router", s.beside.keep},
 		{"source", s.repos.Run},
+	}
+	for _, u := range s.upkeep {
+		parts = append(parts, part{u.Name, u.Run})
 	}
 	if s.postgres != nil {
 		parts = append(parts, part{"postgres", s.postgres.Watch})

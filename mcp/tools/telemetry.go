@@ -56,6 +56,12 @@ type timelineArgs struct {
 	paging
 }
 
+type usageArgs struct {
+	Project string `json:"project,omitempty"`
+	By      string `json:"by,omitempty" jsonschema:"service (default) or day"`
+	Since   string `json:"since,omitempty" jsonschema:"how long ago (168h) or RFC 3339; the beginning of the month when left out"`
+}
+
 func registerTelemetry(s *server.MCPServer, caller Caller) {
 	toolkit.Add(s, toolkit.Tool[searchLogsArgs]{
 		Name: "search_logs", Title: "Search logs", Effect: toolkit.Reads,
@@ -86,6 +92,21 @@ func registerTelemetry(s *server.MCPServer, caller Caller) {
 				answer.Note = "No series matches: check the metric's name and labels, and that there was traffic in the range."
 			}
 			return answer, nil
+		}),
+	})
+	toolkit.Add(s, toolkit.Tool[usageArgs]{
+		Name: "get_usage", Title: "Usage and cost", Effect: toolkit.Reads,
+		Description: "CPU, memory, GPU, egress, builds, disk and requests of each service or day, with their cost and the budgets of this month.",
+		Call: with(caller, func(ctx context.Context, api API, in usageArgs) (toolkit.Answer, error) {
+			from, err := since("since", in.Since, time.Now())
+			if err != nil {
+				return toolkit.Answer{}, err
+			}
+			report, err := api.GetUsage(ctx, platform.UsageRequest{Project: in.Project, From: from, By: platform.UsageBy(in.By)})
+			if err != nil {
+				return toolkit.Answer{}, err
+			}
+			return toolkit.Answer{Data: report, Note: strings.Join(report.Notes, " ")}, nil
 		}),
 	})
 	toolkit.Add(s, toolkit.Tool[timelineArgs]{

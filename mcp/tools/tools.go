@@ -46,6 +46,7 @@ type telemetry interface {
 	LogPatterns(ctx context.Context, q observability.PatternQuery) (observability.LogPatterns, error)
 	QueryMetrics(ctx context.Context, project string, q observability.MetricQuery) ([]observability.Series, error)
 	ListEvents(ctx context.Context, f platform.EventFilter) (platform.List[platform.Event], error)
+	GetUsage(ctx context.Context, req platform.UsageRequest) (platform.UsageReport, error)
 }
 
 type incidents interface {

@@ -16,30 +16,35 @@ import (
 // Count counts lines by step and level. Where the library's filters mean exactly what ours mean it counts without
 // reading the lines; else each line is looked at.
 func (l *Logs) Count(ctx context.Context, q observability.LogQuery, step time.Duration) ([]observability.LogCount, error) {
-	search, err := q.PrepareCount(time.Now(), step)
+	search, err := q.PrepareCount(l.options.now(), step)
 	if err != nil {
 		return nil, err
 	}
+	counter := observability.NewTally(step)
+	err = l.count(ctx, &search, step, counter)
+	return counter.Counts(), err
+}
+
+func (l *Logs) count(ctx context.Context, search *observability.Search, step time.Duration, counter *observability.Tally) error {
 	release, err := l.begin(ctx)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	defer release()
-	counter := observability.NewTally(step)
-	now := time.Now()
-	window := clamp(&search, now.Add(-l.options.Retention-48*time.Hour), now.Add(72*time.Hour))
+	now := l.options.now()
+	window := clamp(search, now.Add(-l.options.Retention-48*time.Hour), now.Add(72*time.Hour))
 	switch {
 	case window.from > window.to:
-	case exact(&search):
-		err = l.stats(ctx, &search, window, step, counter)
+	case exact(search):
+		err = l.stats(ctx, search, window, step, counter)
 	default:
-		err = l.scan(ctx, &search, window, func(at time.Time, row func() observability.Line) {
+		err = l.scan(ctx, search, window, func(at time.Time, row func() observability.Line) {
 			if line := row(); search.Match(&line) {
 				counter.Add(at, line.Level, 1)
 			}
 		})
 	}
-	return counter.Counts(), err
+	return err
 }
 
 // exact reports whether filter narrows to exactly the lines that s.Match takes. Expressions of the library know flags of

@@ -30,7 +30,8 @@ type LogOptions struct {
 	// FlushInterval is how long lines may stay in memory; lines younger than about two intervals are lost when the
 	// process is killed. Default 3 s; see Durable.
 	FlushInterval time.Duration
-	MaxQueries    int // at the same time; default 4
+	MaxQueries    int              // at the same time; default 4
+	Now           func() time.Time // default the clock; what is kept and seen goes by it
 }
 
 // Logs is a store of lines in a folder. One process has it open at a time.
@@ -44,6 +45,7 @@ type Logs struct {
 	flushing  sync.WaitGroup
 	dirty     atomic.Bool
 	flushedAt atomic.Int64 // nanoseconds of the last flush
+	floor     atomic.Int64 // nanoseconds; days before were dropped, and lines of them are not taken
 
 	mu     sync.RWMutex // held for reading by every use of storage, for writing by Close
 	closed bool
@@ -73,6 +75,7 @@ func OpenLogs(dir string, options LogOptions) (*Logs, error) {
 		_ = lock.Close()
 		return nil, err
 	}
+	removeDropped(dir)
 	prepareLibrary(options.MemoryBytes)
 	l := &Logs{dir: dir, options: options, lock: lock, slots: make(chan struct{}, options.MaxQueries), done: make(chan struct{})}
 	l.storage = logstorage.MustOpenStorage(filepath.Join(dir, "data"), &logstorage.StorageConfig{
@@ -105,6 +108,13 @@ func (o LogOptions) withDefaults() LogOptions {
 		o.MaxQueries = 4
 	}
 	return o
+}
+
+func (o LogOptions) now() time.Time {
+	if o.Now == nil {
+		return time.Now()
+	}
+	return o.Now()
 }
 
 // Durable returns how long after Append returned a line is sure to outlive a kill of the process.
@@ -190,6 +200,9 @@ func (l *Logs) Append(ctx context.Context, lines []observability.Line) error {
 	defer logstorage.PutLogRows(rows)
 	var columns row
 	for i := range lines {
+		if lines[i].At.UnixNano() < l.floor.Load() {
+			continue
+		}
 		line := lines[i].Normal()
 		columns.fill(&line)
 		rows.MustAdd(logstorage.TenantID{}, line.At.UnixNano(), columns.fields, nil)

@@ -23,19 +23,34 @@ const readYourWrites = 50 * time.Millisecond
 // Query returns one page. It reads the near end of the range first and goes on only while the page is not full, so
 // that the newest lines of a long range cost little.
 func (l *Logs) Query(ctx context.Context, q observability.LogQuery) (observability.LogPage, error) {
-	search, err := q.Prepare(time.Now())
+	search, err := q.Prepare(l.options.now())
 	if err != nil {
 		return observability.LogPage{}, err
 	}
+	pager := observability.NewPager(&search)
+	if err := l.collect(ctx, &search, pager); err != nil {
+		return observability.LogPage{}, err
+	}
+	return pager.Page(), nil
+}
+
+// collect offers a pager, which may hold lines of other stores, every line of this one that can be on its page.
+func (l *Logs) collect(ctx context.Context, search *observability.Search, pager *observability.Pager) error {
 	release, err := l.begin(ctx)
 	if err != nil {
-		return observability.LogPage{}, err
+		return err
 	}
 	defer release()
-	pager := observability.NewPager(&search)
-	now := time.Now()
-	for window := range windows(&search, now.Add(-l.options.Retention-48*time.Hour), now.Add(72*time.Hour)) {
-		err := l.scan(ctx, &search, window, func(at time.Time, row func() observability.Line) {
+	now := l.options.now()
+	for window := range windows(search, now.Add(-l.options.Retention-48*time.Hour), now.Add(72*time.Hour)) {
+		nearest := window.from
+		if search.Backward {
+			nearest = window.to
+		}
+		if pager.Full() && !pager.Wants(time.Unix(0, nearest)) {
+			break
+		}
+		err := l.scan(ctx, search, window, func(at time.Time, row func() observability.Line) {
 			if !pager.Wants(at) {
 				return
 			}
@@ -45,13 +60,10 @@ func (l *Logs) Query(ctx context.Context, q observability.LogQuery) (observabili
 			}
 		})
 		if err != nil {
-			return observability.LogPage{}, err
-		}
-		if pager.Full() {
-			break
+			return err
 		}
 	}
-	return pager.Page(), nil
+	return nil
 }
 
 // begin takes the store and one of its slots for queries, and makes what was stored visible; the caller calls release.

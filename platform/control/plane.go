@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/fairlead/fairlead/observability"
+	"github.com/fairlead/fairlead/observability/usage"
 	"github.com/fairlead/fairlead/platform"
 	"github.com/fairlead/fairlead/platform/secret"
 	"github.com/fairlead/fairlead/platform/store"
@@ -52,6 +53,10 @@ type Options struct {
 	Live    live    // nil: following logs asks the store again and again
 	Metrics metrics // nil: QueryMetrics answers unavailable
 	Current current // nil: CurrentSamples answers unavailable
+	// Prices are what usage costs now, nil when nothing has a price. With an error they are the last good ones.
+	Prices func() (*usage.Prices, error)
+	// LogsKept says what the log store keeps of a project whose own retention is given; nil: projects do not say.
+	LogsKept func(project string, own platform.LogRetention) platform.LogsKept
 	// BaseDomain is what default hosts end in; RouterURL and APIURL are shown to people, for example http://127.0.0.1:7780.
 	BaseDomain string
 	RouterURL  string

@@ -62,6 +62,8 @@ const (
 	verbDeleteProject verb = "delete a project"
 	verbManageTokens  verb = "manage tokens"
 	verbNotify        verb = "change where notifications go"
+	verbSetBudget     verb = "set a budget"
+	verbSetRetention  verb = "set how long logs are kept"
 	verbAudit         verb = "verify the event chain"
 	verbProfile       verb = "profile the server"
 	verbReadSystem    verb = "read what Fairlead says about itself"
@@ -96,6 +98,8 @@ var rules = map[verb]rule{
 	verbDeleteProject: {role: platform.RoleAdmin, automation: true, agentCode: platform.CodeDenied},
 	verbProfile:       {role: platform.RoleAdmin, automation: true, agentCode: platform.CodeDenied},
 	verbManageTokens:  {role: platform.RoleAdmin, automation: true, agentCode: platform.CodeDenied},
+	verbSetBudget:     {role: platform.RoleAdmin, automation: true, agentCode: platform.CodeDenied},
+	verbSetRetention:  {role: platform.RoleAdmin, automation: true, agentCode: platform.CodeDenied}, // it can lose lines
 	verbReadSystem:    {role: platform.RoleAdmin, automation: true, agentCode: platform.CodeDenied},
 	verbNotify:        {role: platform.RoleAdmin, automation: true, agentCode: platform.CodeDenied},
 }

@@ -27,7 +27,7 @@ func allowed(v verb, kind platform.ActorKind, role platform.Role) bool {
 		return kind != platform.ActorAgent && role != platform.RoleViewer
 	case verbDecide:
 		return kind == platform.ActorHuman && role != platform.RoleViewer
-	case verbCreateProject, verbDeleteProject, verbManageTokens, verbProfile, verbReadSystem, verbNotify:
+	case verbCreateProject, verbDeleteProject, verbManageTokens, verbProfile, verbReadSystem, verbNotify, verbSetBudget, verbSetRetention:
 		return kind != platform.ActorAgent && role == platform.RoleAdmin
 	}
 	return false
@@ -49,7 +49,9 @@ func TestAuthorize_EveryVerbKindAndRole(t *testing.T) {
 					continue
 				}
 				want := platform.CodeDenied
-				notForAgents := []verb{verbDecide, verbSilence, verbCreateProject, verbDeleteProject, verbManageTokens, verbProfile, verbReadSystem, verbNotify}
+				notForAgents := []verb{
+					verbDecide, verbSilence, verbCreateProject, verbDeleteProject, verbManageTokens, verbProfile, verbReadSystem, verbNotify, verbSetBudget, verbSetRetention,
+				}
 				if kind == platform.ActorAgent && !slices.Contains(notForAgents, v) {
 					want = platform.CodeApprovalRequired
 				}
@@ -206,6 +208,15 @@ func TestScope_AnotherProjectIsNotFoundEverywhere(t *testing.T) {
 		"silences": func() error { _, err := b.ListSilences(ctx, eve, "shop"); return err },
 		"silence": func() error {
 			_, err := b.CreateSilence(ctx, eve, platform.CreateSilenceRequest{SlotRef: api, Reason: "x", For: platform.DefaultFor})
+			return err
+		},
+		"usage": func() error { _, err := b.GetUsage(ctx, eve, platform.UsageRequest{Project: "shop"}); return err },
+		"budget": func() error {
+			_, err := b.SetBudget(ctx, eve, platform.SetBudgetRequest{Project: "shop", Monthly: platform.MicroOne})
+			return err
+		},
+		"retention": func() error {
+			_, err := b.SetRetention(ctx, eve, platform.SetRetentionRequest{Project: "shop"})
 			return err
 		},
 		"end silence": func() error { return b.EndSilence(ctx, eve, silence.ID) },

@@ -87,6 +87,10 @@ func (p *Plane) projectDetail(ctx context.Context, tx *store.Tx, project platfor
 	if d.Services, err = tx.ListServices(ctx, project.ID); err != nil {
 		return d, err
 	}
+	if p.o.LogsKept != nil {
+		kept := p.o.LogsKept(project.Name, project.LogRetention)
+		d.Logs = &kept
+	}
 	d.Slots, err = tx.ListSlots(ctx, project.ID)
 	return d, err
 }

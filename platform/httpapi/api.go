@@ -116,6 +116,7 @@ func (a *API) register() {
 	a.registerIncidents()
 	a.registerAlerts()
 	a.registerChannels()
+	a.registerUsage()
 	a.registerPlans()
 	a.registerTokens()
 }

@@ -127,6 +127,8 @@ var bodies = map[string]string{
 	"POST /v1/projects/shop/silences":               `{"reason":"batch scoring","for":"2h"}`,
 	"POST /v1/channels":                             `{"name":"hook","kind":"webhook","url":"https://hooks.example.org/x","secret":"0123456789abcdef"}`,
 	"PATCH /v1/channels/chn_01":                     `{"enabled":false}`,
+	"PUT /v1/projects/shop/budget":                  `{"monthly":"200"}`,
+	"PUT /v1/projects/shop/log-retention":           `{"age":"168h","bytes":5000000000}`,
 	"POST /v1/tokens":                               `{"name":"ci","kind":"automation","role":"operator"}`,
 	"POST /v1/projects/shop/services/api/deploys":   `{}`,
 	"POST /v1/projects/shop/services/api/rollbacks": `{}`,

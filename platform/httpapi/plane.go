@@ -17,6 +17,7 @@ type plane interface {
 	incidents
 	alerts
 	channels
+	accounts
 	plans
 	tokens
 }
@@ -97,6 +98,12 @@ type channels interface {
 	DeleteChannel(ctx context.Context, actor platform.Actor, id platform.ChannelID) error
 	TestChannel(ctx context.Context, actor platform.Actor, id platform.ChannelID) (platform.Delivery, error)
 	ListDeliveries(ctx context.Context, actor platform.Actor, id platform.ChannelID, page platform.Page) (platform.List[platform.Delivery], error)
+}
+
+type accounts interface {
+	GetUsage(ctx context.Context, actor platform.Actor, req platform.UsageRequest) (platform.UsageReport, error)
+	SetBudget(ctx context.Context, actor platform.Actor, req platform.SetBudgetRequest) (platform.Budget, error)
+	SetRetention(ctx context.Context, actor platform.Actor, req platform.SetRetentionRequest) (platform.Project, error)
 }
 
 type plans interface {

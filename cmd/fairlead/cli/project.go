@@ -17,7 +17,7 @@ import (
 
 func (a *app) projectCommand() *cobra.Command {
 	cmd := &cobra.Command{Use: "project", Aliases: []string{"projects"}, Short: "Make, list, show and delete projects"}
-	cmd.AddCommand(a.projectCreateCommand(), a.projectListCommand(), a.projectShowCommand(), a.projectDeleteCommand())
+	cmd.AddCommand(a.projectCreateCommand(), a.projectListCommand(), a.projectShowCommand(), a.projectDeleteCommand(), a.projectRetentionCommand())
 	return cmd
 }
 
@@ -109,8 +109,12 @@ func (a *app) projectShowCommand() *cobra.Command {
 			for _, e := range p.Environments {
 				environments = append(environments, e.Name)
 			}
+			logs := ""
+			if p.Logs != nil {
+				logs = platform.FormatSize(p.Logs.Stored) + " kept, " + keptWords(p.Logs.LogRetention, "without a limit")
+			}
 			a.out.fields("project", a.out.bold(p.Name), "id", string(p.ID), "branch", p.DefaultBranch, "git", p.GitURL,
-				"environments", strings.Join(environments, ", "), "made", a.out.when(p.CreatedAt))
+				"environments", strings.Join(environments, ", "), "logs", logs, "made", a.out.when(p.CreatedAt))
 			a.out.print("")
 			a.services(p)
 			return nil

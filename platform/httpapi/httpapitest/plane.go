@@ -44,6 +44,7 @@ type Plane struct {
 	Channels   []platform.Channel
 	Deliveries []platform.Delivery
 	WhyAnswer  platform.Why
+	Usage      platform.UsageReport
 	// Fail, where set, is asked before every call but Authenticate.
 	Fail func(call string) error
 	// OnStatus, where set, is called by Status with the operation's context.
