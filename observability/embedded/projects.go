@@ -141,6 +141,9 @@ func (p *ProjectLogs) open(project string) (*Logs, error) {
 // Durable returns how long after Append returned a line is sure to outlive a kill of the process.
 func (p *ProjectLogs) Durable() time.Duration { return p.common.Durable() }
 
+// Visible returns how long after Append returned a line may be hidden from a query.
+func (p *ProjectLogs) Visible() time.Duration { return p.common.Visible() }
+
 // Close writes what is in memory to disk and frees the folders. Later calls of any method return an unavailable error.
 func (p *ProjectLogs) Close() error {
 	p.mu.Lock()
