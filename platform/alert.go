@@ -82,6 +82,11 @@ func DefaultAlerts(kind ServiceKind) []AlertRule {
 			Logs:    &LogAlert{Level: "error", Window: DefaultWindow, Count: 50, Factor: 10},
 			Summary: "ten times as many errors as usual are logged",
 		},
+		{
+			Name: "disk-fills", Severity: SeverityCritical, For: Duration(10 * time.Minute),
+			Expr:    "min(fairlead_disk_full_seconds) < 86400",
+			Summary: "the disk is full within a day if it goes on as in the last hours",
+		},
 	}
 	if kind == KindWeb {
 		rules = append(rules, AlertRule{

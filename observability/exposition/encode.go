@@ -20,7 +20,8 @@ import (
 // Encode writes samples, sorted by name, in the format that the header Accept prefers: OpenMetrics, or Prometheus text.
 // Times are left out: a scraper's own are the ones to which its rules of staleness apply.
 func Encode(accept string, samples []observability.Sample) (contentType string, body []byte, err error) {
-	format := expfmt.NegotiateAccept(http.Header{"Accept": {accept}}, expfmt.FmtOpenMetrics_1_0_0, expfmt.FmtOpenMetrics_0_0_1, expfmt.FmtText)
+	text := expfmt.NewFormat(expfmt.TypeTextPlain)
+	format := expfmt.NegotiateAccept(http.Header{"Accept": {accept}}, expfmt.NewFormat(expfmt.TypeOpenMetrics), text)
 	var out bytes.Buffer
 	encoder := expfmt.NewEncoder(&out, format)
 	for _, family := range families(samples) {

@@ -1,8 +1,8 @@
 package exposition_test
 
 import (
-	"errors"
 	"bytes"
+	"errors"
 	"fmt"
 	"io"
 	"math"

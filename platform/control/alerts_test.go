@@ -156,5 +156,5 @@ func TestBlueprint_AlertRuleThatCannotBeEvaluatedIsRefusedAndOthersHoldWithoutAD
 	for _, rule := range slots[0].Rules {
 		names = append(names, rule.Name)
 	}
-	require.Equal(t, []string{"mine", "memory-near-limit", "error-log-surge", "latency-regression"}, names)
+	require.Equal(t, []string{"mine", "memory-near-limit", "error-log-surge", "disk-fills", "latency-regression"}, names)
 }

@@ -3,8 +3,8 @@
 package prometheustest
 
 import (
-	"context"
 	"bufio"
+	"context"
 	"io"
 	"os"
 	"os/exec"
