@@ -124,7 +124,8 @@ type Logs interface {
 	Query(ctx context.Context, q LogQuery) (LogPage, error)
 	// Count returns how many lines of the range pass the filters of q, for each step and level: by time, then by level,
 	// gravest last. Steps begin at whole multiples of step since the Unix epoch, so that counts of neighbouring ranges add
-	// up; the first and the last hold only what lies within the range. What would be zero is absent. q needs From; its
+	// up; the first and the last hold only what lies within the range. A store may know times to the millisecond here, rounded
+	// up. What would be zero is absent. q needs From; its
 	// cursor, limit and direction play no part. A step under MinLogStep or not of whole milliseconds, a range of more than
 	// MaxLogSteps steps, and what Query refuses are platform invalid errors; a count that takes too long for its context
 	// is an unavailable one.

@@ -200,10 +200,11 @@ func TestSampler_ASourceThatFailsOrHangsHoldsUpNoOther(t *testing.T) {
 	t.Parallel()
 	latest := exposition.NewLatest()
 	hold := make(chan struct{})
+	held := sync.OnceFunc(func() { close(hold) }) // a look that takes too long is given up, and begun anew
 	s := &collect.Sampler{Metrics: latest, Log: discard, Sources: map[string]collect.Timed{
 		"hangs": {Every: time.Millisecond, Take: func(ctx context.Context, _ time.Time) ([]observability.Sample, error) {
 			<-ctx.Done()
-			close(hold)
+			held()
 			return nil, ctx.Err()
 		}},
 		"fails": {Every: time.Millisecond, Take: func(context.Context, time.Time) ([]observability.Sample, error) { return nil, errBroken }},

@@ -18,54 +18,38 @@ import (
 // milli is the shortest time that Loki counts by, in nanoseconds.
 const milli = int64(time.Millisecond)
 
-// maxSteps is how many steps one count may have; Loki itself gives 11,000 points of a series.
-const maxSteps = 10_000
-
 // Count returns how many lines of each level fall into each step of the range of q, ordered by step and level; steps
-// without lines are left out. Steps begin at multiples of step since 1970, so that counts of neighbouring ranges fit
-// together; the first and the last hold only what lies in the range. Loki counts by milliseconds: times of lines are
-// taken as rounded up to them. Limit, direction and cursor play no part. Errors are those of Query, and invalid for a step that is none.
+// without lines are left out. Loki counts by milliseconds: times of lines are taken as rounded up to them.
 func (l *Logs) Count(ctx context.Context, q observability.LogQuery, step time.Duration) ([]observability.LogCount, error) {
-	q.Limit, q.Cursor, q.Backward = 0, "", false
 	now := time.Now()
-	search, err := q.Prepare(now)
+	search, err := q.PrepareCount(now, step)
 	if err != nil {
 		return nil, err
 	}
-	from := now.Add(-l.options.Retention)
-	if !search.From.IsZero() {
-		from = search.From
-	}
-	whole := span{clamp(from, now.Add(-farPast), now.Add(ahead)), clamp(search.To, now.Add(-farPast), now.Add(ahead))}
-	if err := checkStep(step, whole); err != nil {
-		return nil, err
-	}
+	whole := span{clamp(search.From, now.Add(-farPast), now.Add(ahead)), clamp(search.To, now.Add(-farPast), now.Add(ahead))}
 	if !utf8.ValidString(search.Text) {
 		return nil, nil // messages are valid UTF-8
 	}
 	ctx, cancel := context.WithTimeout(ctx, queryTimeout)
 	defer cancel()
-	if err := (&load{logs: l, search: &search, reads: true}).add(ctx, span{whole.from, max(whole.from, whole.to-1)}); err != nil {
+	counted, err := l.countSteps(ctx, &search, whole, step)
+	if err != nil && ctx.Err() != nil {
+		return nil, observability.Overdue(ctx)
+	}
+	return sortedCounts(counted), err
+}
+
+func (l *Logs) countSteps(ctx context.Context, s *observability.Search, whole span, step time.Duration) (map[time.Time]map[observability.Level]int64, error) {
+	if err := (&load{logs: l, search: s, reads: true}).add(ctx, span{whole.from, max(whole.from, whole.to-1)}); err != nil {
 		return nil, err
 	}
 	counted := make(map[time.Time]map[observability.Level]int64)
 	for _, piece := range steps(whole, step) {
-		if err := l.count(ctx, &search, piece, step, counted); err != nil {
+		if err := l.count(ctx, s, piece, step, counted); err != nil {
 			return nil, err
 		}
 	}
-	return sortedCounts(counted), nil
-}
-
-func checkStep(step time.Duration, whole span) error {
-	if step < time.Millisecond || step%time.Millisecond != 0 {
-		return platform.Errorf(platform.CodeInvalid, "The step %s is not a positive number of milliseconds.", step).WithHint("Give a step as 1m or 30s.").WithField("step")
-	}
-	if n := (whole.to - whole.from) / int64(step); n > maxSteps {
-		return platform.Errorf(platform.CodeInvalid, "The range holds %d steps of %s, more than %d.", n, step, maxSteps).
-			WithHint("Give a longer step or a shorter range.").WithField("step")
-	}
-	return nil
+	return counted, nil
 }
 
 // steps cuts a range, its end excluded, into what one request each can count: a part of a step, or a run of whole ones.

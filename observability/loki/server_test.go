@@ -285,7 +285,7 @@ func TestQuery_TooHeavyIsRefusedBeforeItRunsAndSaysHowToNarrow(t *testing.T) {
 		require.Equal(t, "from", refused.Field)
 		require.Contains(t, refused.Hint, "shorter range")
 	}
-	_, err := logs.Count(t.Context(), observability.LogQuery{}, time.Hour)
+	_, err := logs.Count(t.Context(), observability.LogQuery{From: time.Now().Add(-30 * 24 * time.Hour)}, time.Hour)
 	require.Equal(t, platform.CodeExhausted, platform.CodeOf(err))
 
 	page, err := logs.Query(t.Context(), observability.LogQuery{Text: "needle", Levels: []observability.Level{observability.LevelError}})
@@ -348,9 +348,9 @@ func TestCount_CountsEachLineInItsStepAndLevel(t *testing.T) {
 		{observability.LogQuery{From: from, To: from.Add(20 * time.Minute)}, time.Minute},
 		{observability.LogQuery{From: from.Add(90 * time.Second), To: from.Add(7*time.Minute + 5*time.Second)}, time.Minute},
 		{observability.LogQuery{From: from.Add(time.Second), To: from.Add(20 * time.Second)}, time.Hour},
-		{observability.LogQuery{Text: "line 1"}, 10 * time.Minute},
-		{observability.LogQuery{Regex: "[13]$", Levels: []observability.Level{"error"}}, 30 * time.Minute},
-		{observability.LogQuery{Instance: "nobody"}, time.Hour},
+		{observability.LogQuery{Text: "line 1", From: from.Add(-24 * time.Hour)}, 10 * time.Minute},
+		{observability.LogQuery{Regex: "[13]$", Levels: []observability.Level{"error"}, From: from.Add(-24 * time.Hour)}, 30 * time.Minute},
+		{observability.LogQuery{Instance: "nobody", From: from.Add(-24 * time.Hour)}, time.Hour},
 	} {
 		clear(want)
 		for _, l := range lines {
@@ -373,15 +373,15 @@ func TestCount_CountsEachLineInItsStepAndLevel(t *testing.T) {
 		q    observability.LogQuery
 		step time.Duration
 	}{
-		"step": {observability.LogQuery{}, 0}, "from": {observability.LogQuery{From: from, To: from.Add(-time.Hour)}, time.Minute},
-		"regex": {observability.LogQuery{Regex: "("}, time.Minute},
+		"step": {observability.LogQuery{From: from}, 0}, "from": {observability.LogQuery{From: from, To: from.Add(-time.Hour)}, time.Minute},
+		"regex": {observability.LogQuery{Regex: "(", From: from}, time.Minute},
 	} {
 		_, err := logs.Count(t.Context(), c.q, c.step)
 		var refused *platform.Error
 		require.ErrorAs(t, err, &refused)
 		require.Equal(t, field, refused.Field)
 	}
-	_, err := logs.Count(t.Context(), observability.LogQuery{}, time.Second)
+	_, err := logs.Count(t.Context(), observability.LogQuery{From: from.Add(-24 * time.Hour)}, time.Second)
 	require.ErrorContains(t, err, "steps")
 }
 

@@ -36,8 +36,8 @@ func countsByStep(t *testing.T, logs observability.Logs) {
 		return l
 	}
 	appendLines(t, logs,
-		add(0, "error"), add(1, "error"), add(7*time.Minute-1, "error"), add(time.Minute, "info"), add(2*time.Minute, ""),
-		add(7*time.Minute, "debug"), add(3*7*time.Minute, "fatal"), add(3*7*time.Minute+1, "warn"),
+		add(0, "error"), add(time.Millisecond, "error"), add(7*time.Minute-time.Millisecond, "error"), add(time.Minute, "info"), add(2*time.Minute, ""),
+		add(7*time.Minute, "debug"), add(3*7*time.Minute, "fatal"), add(3*7*time.Minute+time.Millisecond, "warn"),
 	)
 	eventually(t, logs, observability.LogQuery{}, 8)
 	step := 7 * time.Minute
@@ -60,7 +60,7 @@ func countsByStep(t *testing.T, logs observability.Logs) {
 		{At: at, Level: "", Lines: 1}, {At: at, Level: "info", Lines: 1}, {At: at, Level: "error", Lines: 2}, {At: at.Add(6 * time.Minute), Level: "error", Lines: 1},
 	}, count(t, logs, observability.LogQuery{From: at, To: at.Add(7 * time.Minute)}, 6*time.Minute))
 	require.Equal(t, []observability.LogCount{{At: at, Level: "error", Lines: 1}},
-		count(t, logs, observability.LogQuery{From: at.Add(1), To: at.Add(30 * time.Second)}, time.Minute))
+		count(t, logs, observability.LogQuery{From: at.Add(time.Millisecond), To: at.Add(30 * time.Second)}, time.Minute))
 	require.Empty(t, count(t, logs, observability.LogQuery{From: at.Add(-time.Hour), To: at}, time.Minute))
 }
 
