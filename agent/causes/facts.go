@@ -44,6 +44,8 @@ type Facts struct {
 	Commits           []Commit // after the previous release's commit up to the suspect's, oldest first
 	Changes           []Change // configuration, scale and other changes near the onset, oldest first
 	Neighbours        []Neighbour
+	Edges             []Edge // who calls whom, and what is shared
+	Spans             []Span // of the involved services around the onset, oldest first
 	Gaps              []string
 
 	parsed map[string][]Trace // traces by text, while Diagnose runs; nil reads anew
@@ -170,6 +172,18 @@ type Neighbour struct {
 	DownAt   time.Time
 	Cite     platform.EvidenceID
 	Incident bool // it has an open incident of its own
+}
+
+// Edge is a dependency between two services, from traffic, traces or what was declared.
+type Edge struct {
+	platform.Edge
+	Cite platform.EvidenceID
+}
+
+// Span is a timed operation of a request.
+type Span struct {
+	platform.Span
+	Cite platform.EvidenceID
 }
 
 // own returns the lines of the suspect: same service and, where the release is known, same release.
