@@ -72,7 +72,7 @@ vet: ## go vet
 
 .PHONY: lint
 lint: $(LINT) ## golangci-lint v2
-	$(LINT) run ./...
+	$(LINT) run --allow-parallel-runners ./...
 
 $(LINT):
 	@mkdir -p $(BIN)
