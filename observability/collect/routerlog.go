@@ -16,6 +16,7 @@ import (
 
 	"github.com/fairlead/fairlead/observability"
 	"github.com/fairlead/fairlead/observability/parse"
+	"github.com/fairlead/fairlead/platform/durable"
 	"github.com/fairlead/fairlead/platform/routing"
 )
 
@@ -207,26 +208,23 @@ func (r *RouterLog) moveCursor(ctx context.Context, now time.Time) {
 			r.checkpoints = append(r.checkpoints, logCheckpoint{now, r.at})
 		}
 	}
-	durable := 0
-	for durable < len(r.checkpoints) && now.Sub(r.checkpoints[durable].when) >= r.DurableAfter {
-		durable++
+	sure := 0
+	for sure < len(r.checkpoints) && now.Sub(r.checkpoints[sure].when) >= r.DurableAfter {
+		sure++
 	}
-	if durable == 0 {
+	if sure == 0 {
 		return
 	}
-	to := r.checkpoints[durable-1].to
+	to := r.checkpoints[sure-1].to
 	raw, err := json.Marshal(to)
 	if err == nil {
-		err = writeFile(filepath.Join(r.StateDir, routerCursor), func(f *os.File) error {
-			_, err := f.Write(raw)
-			return err
-		})
+		err = durable.Replace(filepath.Join(r.StateDir, routerCursor), durable.Bytes(raw))
 	}
 	if err != nil {
 		r.Log.ErrorContext(ctx, "the cursor of the router's log cannot be saved", "error", err)
 		return
 	}
-	r.saved, r.checkpoints = to, slices.Clone(r.checkpoints[durable:])
+	r.saved, r.checkpoints = to, slices.Clone(r.checkpoints[sure:])
 }
 
 // redactorsFor is how long the secrets of a project serve before they are read again.
