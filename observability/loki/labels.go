@@ -12,6 +12,7 @@ import (
 	"unicode"
 
 	"github.com/fairlead/fairlead/observability"
+	"github.com/fairlead/fairlead/platform"
 )
 
 // serviceLabels name the service of a pushed line, best first; the first that is there is taken.
@@ -167,7 +168,7 @@ func (g *received) json(raw []byte) error {
 			err = errors.New("something follows the push")
 		}
 	}
-	var refused *pushError
+	var refused *platform.Error // by a limit, or by who may write where
 	if err != nil && !errors.As(err, &refused) {
 		return malformed("The push is not the JSON of one: %v.", err)
 	}
