@@ -242,7 +242,7 @@ func (s *installation) buildFaces(context.Context) error {
 	}
 	s.api = httpapi.New(httpapi.Options{
 		Plane: s.plane, Responses: s.plane, Logger: s.log, Version: version, Ready: s.parts, Hosts: s.config.hosts,
-		Mounts: map[string]http.Handler{"/mcp": mcp.Handler(mcpOptions), "/git/": s.gitHandler()},
+		Mounts: map[string]http.Handler{"/mcp": mcp.Handler(mcpOptions), "/git/": s.gitHandler(), lokiPush: s.lokiHandler()},
 	})
 	return nil
 }

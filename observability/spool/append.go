@@ -3,12 +3,12 @@ package spool
 import (
 	"context"
 	"fmt"
-	"os"
 	"syscall"
 	"time"
 
 	"github.com/fairlead/fairlead/observability"
 	"github.com/fairlead/fairlead/platform"
+	"github.com/fairlead/fairlead/platform/durable"
 )
 
 // request is one Append on its way to disk.
@@ -172,10 +172,7 @@ func (s *Spool) rotate() error {
 	s.mu.Lock()
 	fresh := &segment{number: s.number + 1, first: s.next, end: s.next, size: segmentHead}
 	s.mu.Unlock()
-	file, err := replaceFile(s.path(segmentName(fresh.number)), func(f *os.File) error {
-		_, err := f.Write(fresh.head(0))
-		return err
-	})
+	file, err := durable.Create(s.path(segmentName(fresh.number)), durable.Bytes(fresh.head(0)))
 	if err != nil {
 		return platform.Errorf(platform.CodeUnavailable, "The log spool cannot begin a new file: %v.", err).
 			WithHint("Look at the disk that holds %s.", s.options.Dir)

@@ -29,11 +29,12 @@ const (
 
 // Server is one Loki server.
 type Server struct {
-	binary string
-	config string
-	dir    string
-	http   int
-	grpc   int
+	binary  string
+	config  string // file in deploy/loki
+	shipped bool   // it is the one for use, with ports and folders of its own
+	dir     string
+	http    int
+	grpc    int
 
 	mu    sync.Mutex // guards the fields below
 	cmd   *exec.Cmd  // nil while it is stopped
@@ -53,12 +54,21 @@ const overrides = `overrides:
 // Start returns a server that is ready, and ends it with the test.
 func Start(t testing.TB) *Server {
 	t.Helper()
-	dir := t.TempDir()
-	s, err := start(t.Context(), dir)
-	if err != nil {
+	return begin(t, &Server{config: "test.yaml", dir: t.TempDir()})
+}
+
+// StartShipped is Start with the file that is for use, deploy/loki/loki.yaml, as it is: flags give it free ports and a folder.
+func StartShipped(t testing.TB) *Server {
+	t.Helper()
+	return begin(t, &Server{config: "loki.yaml", shipped: true, dir: t.TempDir()})
+}
+
+func begin(t testing.TB, s *Server) *Server {
+	t.Helper()
+	if err := s.start(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { s.kill() })
+	t.Cleanup(s.kill)
 	return s
 }
 
@@ -74,7 +84,8 @@ func Shared(t testing.TB) *Server {
 	t.Helper()
 	shared.once.Do(func() {
 		if shared.dir, shared.err = os.MkdirTemp("", "fairlead-loki-"); shared.err == nil {
-			shared.server, shared.err = start(context.Background(), shared.dir)
+			shared.server = &Server{config: "test.yaml", dir: shared.dir}
+			shared.err = shared.server.start(context.Background())
 		}
 	})
 	if shared.err != nil {
@@ -108,29 +119,43 @@ func (s *Server) URL() string { return "http://" + s.address() }
 
 func (s *Server) address() string { return net.JoinHostPort("127.0.0.1", strconv.Itoa(s.http)) }
 
-func start(ctx context.Context, dir string) (*Server, error) {
+func (s *Server) start(ctx context.Context) error {
 	root, err := moduleRoot()
 	if err != nil {
-		return nil, err
+		return err
 	}
-	s := &Server{binary: os.Getenv("LOKI_BIN"), config: filepath.Join(root, "deploy", "loki", "test.yaml"), dir: dir}
-	if s.binary == "" {
+	s.config = filepath.Join(root, "deploy", "loki", s.config)
+	if s.binary = os.Getenv("LOKI_BIN"); s.binary == "" {
 		s.binary = filepath.Join(root, "build", "bin", "loki")
 	}
 	if _, err := os.Stat(s.binary); err != nil {
-		return nil, fmt.Errorf("there is no Loki server at %s: run make loki, or set LOKI_BIN", s.binary)
+		return fmt.Errorf("there is no Loki server at %s: run make loki, or set LOKI_BIN", s.binary)
 	}
-	if err := os.WriteFile(filepath.Join(dir, "overrides.yaml"), []byte(overrides), 0o600); err != nil {
-		return nil, fmt.Errorf("write the limits of tenants: %w", err)
+	if err := os.WriteFile(filepath.Join(s.dir, "overrides.yaml"), []byte(overrides), 0o600); err != nil {
+		return fmt.Errorf("write the limits of tenants: %w", err)
 	}
 	// A free port may be taken by another before the server listens on it: then it ends, and has others.
 	for attempt := 0; ; attempt++ {
 		if s.http, s.grpc, err = freePorts(); err != nil {
-			return nil, err
+			return err
 		}
 		if err = s.launch(ctx); err == nil || attempt == 2 || ctx.Err() != nil {
-			return s, err
+			return err
 		}
+	}
+}
+
+// arguments are the flags of the process. Flags count before what stands in the file.
+func (s *Server) arguments() []string {
+	if !s.shipped {
+		return []string{"-config.file=" + s.config, "-config.expand-env=true"}
+	}
+	data := filepath.Join(s.dir, "data")
+	return []string{
+		"-config.file=" + s.config, "-server.http-listen-port=" + strconv.Itoa(s.http), "-server.grpc-listen-port=" + strconv.Itoa(s.grpc),
+		"-common.path-prefix=" + data, "-common.storage.filesystem.chunk-directory=" + filepath.Join(data, "chunks"),
+		"-common.storage.filesystem.rules-directory=" + filepath.Join(data, "rules"), "-ingester.wal-dir=" + filepath.Join(data, "wal"),
+		"-compactor.working-directory=" + filepath.Join(data, "compactor"),
 	}
 }
 
@@ -198,7 +223,7 @@ func (s *Server) forget() {
 // launch starts the process and waits until it is ready.
 func (s *Server) launch(ctx context.Context) error {
 	data := filepath.Join(s.dir, "data")
-	cmd := exec.Command(s.binary, "-config.file="+s.config, "-config.expand-env=true") //nolint:noctx // Stop and Kill end it
+	cmd := exec.Command(s.binary, s.arguments()...) //nolint:noctx // Stop and Kill end it
 	cmd.Env = append(os.Environ(), "LOKI_HTTP_PORT="+strconv.Itoa(s.http), "LOKI_GRPC_PORT="+strconv.Itoa(s.grpc),
 		"LOKI_DATA="+data, "LOKI_OVERRIDES="+filepath.Join(s.dir, "overrides.yaml"))
 	cmd.SysProcAttr = dieWithParent()
