@@ -49,7 +49,7 @@ func Open(ctx context.Context, o Options) (*Tracer, error) {
 	var settings []otlptracehttp.Option
 	if o.Endpoint != "" {
 		settings = append(settings, otlptracehttp.WithEndpointURL(o.Endpoint))
-	} else if named, err := namedByEnvironment(os.Getenv); !named || err != nil {
+	} else if named, err := Configured(os.Getenv); !named || err != nil {
 		return nil, err
 	}
 	client, err := otlptracehttp.New(ctx, settings...)
@@ -67,8 +67,8 @@ func Open(ctx context.Context, o Options) (*Tracer, error) {
 	return t, nil
 }
 
-// namedByEnvironment reports whether the environment names a collector.
-func namedByEnvironment(get func(string) string) (bool, error) {
+// Configured reports whether the environment names a collector, and refuses what Open would refuse of it.
+func Configured(get func(string) string) (bool, error) {
 	if strings.EqualFold(get("OTEL_SDK_DISABLED"), "true") || get("OTEL_TRACES_EXPORTER") == "none" {
 		return false, nil
 	}

@@ -82,6 +82,14 @@ func begin(ctx context.Context, tracer trace.Tracer, name string, kind trace.Spa
 	return ctx, Span{span}
 }
 
+// Follow returns ctx within the trace of from, for work that outlives from: the cancellation stays that of ctx.
+func Follow(ctx, from context.Context) context.Context {
+	if l := laterOf(from); l != nil {
+		return trace.ContextWithSpan(ctx, l.begin())
+	}
+	return trace.ContextWithSpan(ctx, trace.SpanFromContext(from))
+}
+
 // Parent returns what a trace goes on with elsewhere: the traceparent of ctx, "" without a trace.
 func Parent(ctx context.Context) string {
 	if !current(ctx).IsValid() {
