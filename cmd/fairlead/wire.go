@@ -159,7 +159,9 @@ func (s *installation) buildCollectors(context.Context) error {
 		Match: map[string]string{runtime.LabelInstallation: s.name}, Redactor: s.redactor, Log: s.log,
 	})
 	s.detector = collect.NewDetector(s.plane, s.log)
-	s.routes = &collect.Routes{Router: s.router, Slots: s.plane, Metrics: s.metrics, Detector: s.detector, Log: s.log}
+	s.routes = &collect.Routes{
+		Router: s.router, Slots: s.plane, Metrics: s.metrics, Detector: s.detector, StateDir: s.config.state.path("cursors"), Log: s.log,
+	}
 	s.lines = &collect.RouterLog{
 		Dir: s.config.state.path(routerLog), StateDir: s.config.state.path("cursors"), Logs: s.logs, Hub: s.hub, Slots: s.plane,
 		Redactor: s.redactor, Log: s.log,
