@@ -13,6 +13,7 @@ import (
 
 	"github.com/fairlead/fairlead/agent/causes"
 	"github.com/fairlead/fairlead/agent/evidence"
+	"github.com/fairlead/fairlead/observability/tracing"
 	"github.com/fairlead/fairlead/platform"
 )
 
@@ -51,11 +52,15 @@ func New(opt Options) *Agent {
 // diagnosis; errors are the context's, and that the project's secrets cannot be read. The diagnosis has passed Check.
 func (a *Agent) Investigate(ctx context.Context, incident platform.Incident) (Result, error) {
 	start := a.now()
-	bundle, err := a.gatherer.Gather(ctx, incident)
+	gathering, span := tracing.Start(ctx, "gather evidence")
+	bundle, err := a.gatherer.Gather(gathering, incident)
+	span.End(err)
 	if err != nil {
 		return Result{}, err
 	}
+	_, span = tracing.Start(ctx, "rank causes")
 	d := Explain(bundle)
+	span.End(nil)
 	d.ID = platform.NewID[platform.DiagnosisID](platform.PrefixDiagnosis)
 	d.At = a.now().UTC()
 	d.Took = platform.Duration(d.At.Sub(start))

@@ -17,6 +17,7 @@ import (
 	"github.com/mark3labs/mcp-go/server"
 
 	"github.com/fairlead/fairlead/mcp/tools"
+	"github.com/fairlead/fairlead/observability/meter"
 	"github.com/fairlead/fairlead/platform"
 )
 
@@ -28,6 +29,7 @@ type Options struct {
 	// Authenticate refuses a token that is unknown, expired or revoked, before any protocol is spoken.
 	Authenticate func(ctx context.Context, token string) (platform.Actor, error)
 	Log          *slog.Logger
+	Meter        *meter.Meter // counts the calls of tools; may be nil
 }
 
 // maxBody is the largest message that is read; the API takes no larger one.
@@ -53,7 +55,8 @@ func New(o Options) *server.MCPServer {
 		server.WithToolCapabilities(true),
 		server.WithPromptCapabilities(true),
 		server.WithLogging(),
-		server.WithRecovery(),
+		server.WithToolHandlerMiddleware(observed(o.Meter)),
+		server.WithRecovery(), // within what observes, which then sees a panic as a failure
 	)
 	tools.Register(s, func(ctx context.Context) (tools.API, error) {
 		token, _ := ctx.Value(tokenKey{}).(string)

@@ -108,8 +108,13 @@ type rig struct {
 
 func setup(t *testing.T) *rig {
 	t.Helper()
+	return setupWith(t, func(*mcp.Options) {}, func(h http.Handler) http.Handler { return h })
+}
+
+func setupWith(t *testing.T, change func(*mcp.Options), before func(http.Handler) http.Handler) *rig {
+	t.Helper()
 	r := &rig{}
-	server := httptest.NewServer(mcp.Handler(mcp.Options{
+	o := mcp.Options{
 		Version: "test", Log: slog.New(slog.DiscardHandler),
 		Client: func(token string) tools.API { return api{token: token, proposed: &r.proposed} },
 		Authenticate: func(_ context.Context, token string) (platform.Actor, error) {
@@ -118,7 +123,9 @@ func setup(t *testing.T) *rig {
 			}
 			return platform.Actor{Kind: platform.ActorAgent, Name: "fixer"}, nil
 		},
-	}))
+	}
+	change(&o)
+	server := httptest.NewServer(before(mcp.Handler(o)))
 	t.Cleanup(server.Close)
 	r.url = server.URL + "/mcp"
 	return r

@@ -52,8 +52,25 @@ const (
 	MetricGPUPowerLimit  = "fairlead_gpu_power_limit_watts"
 	MetricGPUXid         = "fairlead_gpu_xid_errors_total"
 
-	MetricQueueJobs      = "fairlead_queue_jobs"
-	MetricQueueOldest    = "fairlead_queue_oldest_seconds"
+	MetricQueueJobs   = "fairlead_queue_jobs"
+	MetricQueueOldest = "fairlead_queue_oldest_seconds"
+	MetricAPIRequests = "fairlead_api_requests_total"
+	MetricAPISeconds  = "fairlead_api_request_seconds"
+	MetricAPIStreams  = "fairlead_api_streams"
+	MetricToolCalls   = "fairlead_mcp_calls_total"
+	MetricToolSeconds = "fairlead_mcp_call_seconds"
+	MetricJobs        = "fairlead_jobs_total"
+	MetricJobSeconds  = "fairlead_job_seconds"
+	MetricTraceSpans  = "fairlead_trace_spans_total"
+
+	MetricSpoolLines      = "fairlead_log_spool_lines"
+	MetricSpoolBytes      = "fairlead_log_spool_bytes"
+	MetricSpoolOldest     = "fairlead_log_spool_oldest_seconds"
+	MetricSpoolSent       = "fairlead_log_spool_sent_lines_total"
+	MetricSpoolDropped    = "fairlead_log_spool_dropped_lines_total"
+	MetricSpoolRefused    = "fairlead_log_spool_refused_lines_total"
+	MetricSpoolUnreadable = "fairlead_log_spool_unreadable_lines_total"
+
 	MetricForwarded      = "fairlead_remote_write_samples_total"
 	MetricForwardWaiting = "fairlead_remote_write_waiting_samples"
 	MetricInfo           = "fairlead_info"
@@ -115,6 +132,7 @@ var Catalogue = []Description{
 	{MetricPressure, Counter, "Time that some or all processes of the instance waited for cpu, memory or io.", with(instanceLabels, "resource", "kind")},
 	{MetricInstanceGPU, Gauge, "GPU memory used by the instance.", with(instanceLabels, "gpu")},
 
+	{MetricUp, Gauge, "1 while the last health check of the instance passed, 0 while it starts or fails.", instanceLabels},
 	{MetricScrapeUp, Gauge, "1 when the instance's own metrics could be read.", instanceLabels},
 	{MetricScrapeSeconds, Gauge, "How long reading them took.", instanceLabels},
 	{MetricScrapeSamples, Gauge, "Samples read.", instanceLabels},
@@ -156,6 +174,21 @@ var Catalogue = []Description{
 
 	{MetricQueueJobs, Gauge, "Jobs by kind and state.", []string{"kind", "state"}},
 	{MetricQueueOldest, Gauge, "How long the oldest job that is due has waited.", []string{"kind"}},
+	{MetricAPIRequests, Counter, "Requests to the API, MCP and Git, by the template of their path and the class of their status; other is where there is nothing.", []string{"route", "method", "class"}},
+	{MetricAPISeconds, Histogram, "Time of those requests, to the end of the answer; streams aside.", []string{"route", "method"}},
+	{MetricAPIStreams, Gauge, "Streams that are open: followers of logs and events, and MCP sessions that listen.", []string{"route"}},
+	{MetricToolCalls, Counter, "Calls of MCP tools: done, refused (the answer says why) or failed.", []string{"tool", "result"}},
+	{MetricToolSeconds, Histogram, "Time of those calls.", []string{"tool"}},
+	{MetricJobs, Counter, "Looks at jobs: done, again (it waits for something) or failed (tried again).", []string{"kind", "result"}},
+	{MetricJobSeconds, Histogram, "Time of looks at jobs.", []string{"kind"}},
+	{MetricTraceSpans, Counter, "Spans of Fairlead's own work that the collector took (sent) or that were lost because it did not (lost).", []string{"result"}},
+	{MetricSpoolLines, Gauge, "Lines that wait on disk for the log store (receiver _store) or a receiver of forward.yaml.", []string{"receiver"}},
+	{MetricSpoolBytes, Gauge, "Bytes of that spool on disk.", []string{"receiver"}},
+	{MetricSpoolOldest, Gauge, "How long the oldest of these lines has waited.", []string{"receiver"}},
+	{MetricSpoolSent, Counter, "Lines that the store or the receiver took since Fairlead started.", []string{"receiver"}},
+	{MetricSpoolDropped, Counter, "Lines dropped for want of room, by level.", []string{"receiver", "level"}},
+	{MetricSpoolRefused, Counter, "Lines that the store or the receiver refused for good.", []string{"receiver"}},
+	{MetricSpoolUnreadable, Counter, "Lines that the disk lost.", []string{"receiver"}},
 	{MetricForwarded, Counter, "Samples given to remote write, by what became of them.", []string{"result"}},
 	{MetricForwardWaiting, Gauge, "Samples that wait for the remote write server.", nil},
 	{MetricInfo, Gauge, "1, with the version.", []string{"version"}},

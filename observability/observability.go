@@ -8,6 +8,8 @@ import (
 	"context"
 	"slices"
 	"time"
+
+	"github.com/fairlead/fairlead/platform"
 )
 
 // Level is how grave a line says it is.
@@ -159,6 +161,7 @@ type Point struct {
 // MetricQuery is a PromQL expression over a range; From equal to To asks for one instant.
 type MetricQuery struct {
 	// Project restricts every selector of the expression to one project, whatever it says; "" restricts nothing.
+	// platform.SystemProject is what belongs to no project: the host, the queue and Fairlead itself.
 	// Environment and Service, where given, restrict it further within the project.
 	Project     string
 	Environment string
@@ -176,6 +179,9 @@ func (q MetricQuery) Only() map[string]string {
 		if value != "" {
 			only[name] = value
 		}
+	}
+	if q.Project == platform.SystemProject {
+		only["project"] = "" // as a matcher: the label is absent
 	}
 	return only
 }
@@ -200,7 +206,7 @@ const (
 	MetricMemoryLimit = "fairlead_instance_memory_limit_bytes"
 	MetricNetRx       = "fairlead_instance_network_receive_bytes_total"
 	MetricNetTx       = "fairlead_instance_network_transmit_bytes_total"
-	MetricUp          = "fairlead_instance_ready" // 1 when the last health check passed
+	MetricUp          = "fairlead_instance_ready"
 	MetricReadBytes   = "fairlead_instance_disk_read_bytes_total"
 	MetricWriteBytes  = "fairlead_instance_disk_written_bytes_total"
 	MetricThrottled   = "fairlead_instance_cpu_throttled_seconds_total"

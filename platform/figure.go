@@ -23,12 +23,20 @@ type SlotFigure struct {
 
 	Replicas                 int
 	Instances                map[InstanceState]int // not ended
+	Running                  []InstanceFigure      // these, one by one
 	Deaths                   int                   // instances that ended by themselves
 	OOMKills                 int                   // of these, for want of memory
 	Deploys                  map[Phase]int         // by their last phase, or the present one
 	DeployTook, BuildTook    DurationFigure
 	Incidents, OpenIncidents map[Signal]int
 	Disk                     *DiskSpec // of the live release
+}
+
+// InstanceFigure is one instance that has not ended.
+type InstanceFigure struct {
+	ID      InstanceID
+	Release int
+	Ready   bool // its last health check passed
 }
 
 // FigureBounds are the upper bounds of the buckets of a DurationFigure; one more bucket has none.

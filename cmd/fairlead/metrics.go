@@ -17,6 +17,7 @@ import (
 	"github.com/fairlead/fairlead/observability/embedded"
 	"github.com/fairlead/fairlead/observability/exposition"
 	"github.com/fairlead/fairlead/observability/prometheus"
+	"github.com/fairlead/fairlead/observability/spool"
 	"github.com/fairlead/fairlead/platform"
 	"github.com/fairlead/fairlead/platform/runtime"
 )
@@ -136,12 +137,33 @@ func (s *installation) sampler() *collect.Sampler {
 		"gpus":     {Every: 15 * time.Second, Take: gpu.New(gpu.Options{Owner: s.gpuOwner}).Sample},
 		"figures":  {Every: 30 * time.Second, Take: collect.Figures(s.store.Figures)},
 		"disks":    {Every: 30 * time.Second, Take: collect.Held(collect.Disks(s.engine), 5*time.Minute)},
+		"own work": {Every: 15 * time.Second, Take: s.ownWork},
+		"spools":   {Every: 15 * time.Second, Take: collect.Spools(s.spools)},
 		"forecast": {Every: 30 * time.Second, Take: collect.Held(collect.FillForecast(s.metrics, detect.DefaultFill), 5*time.Minute)},
 	}
 	if s.metrics.forwarder != nil {
 		sources["remote write"] = collect.Timed{Every: 15 * time.Second, Take: s.metrics.forwarder.Sample}
 	}
 	return &collect.Sampler{Metrics: s.metrics, Sources: sources, Log: s.log}
+}
+
+// ownWork is what Fairlead counted of its own work, and what became of the spans of it.
+func (s *installation) ownWork(ctx context.Context, now time.Time) ([]observability.Sample, error) {
+	samples, err := s.meter.Sample(ctx, now)
+	if s.tracer != nil {
+		sent, lost := s.tracer.Stats()
+		for result, n := range map[string]uint64{"sent": sent, "lost": lost} {
+			samples = append(samples, observability.Sample{Name: observability.MetricTraceSpans, Labels: map[string]string{"result": result}, At: now, Value: float64(n)})
+		}
+	}
+	return samples, err
+}
+
+// spools are the figures of what waits on disk: for the log store, and for each receiver of forward.yaml.
+func (s *installation) spools() map[string]spool.Stats {
+	stats := s.logs.Stats()
+	stats["_store"] = s.spool.Stats() // no receiver can have this name
+	return stats
 }
 
 // scraper reads what applications expose themselves.

@@ -24,6 +24,7 @@ import (
 	"github.com/fairlead/fairlead/observability/forward"
 	"github.com/fairlead/fairlead/observability/loki"
 	"github.com/fairlead/fairlead/observability/prometheus"
+	"github.com/fairlead/fairlead/observability/tracing"
 	"github.com/fairlead/fairlead/platform"
 	"github.com/fairlead/fairlead/platform/routing"
 )
@@ -140,6 +141,9 @@ func (c *serverConfig) fromEnvironment() error {
 	}
 	c.databaseURL = os.Getenv("DATABASE_URL")
 	if c.metrics, err = metricSettings(os.Getenv); err != nil {
+		return err
+	}
+	if _, err := tracing.Configured(os.Getenv); err != nil {
 		return err
 	}
 	lokiFromEnvironment(&c.loki)

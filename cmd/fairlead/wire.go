@@ -19,7 +19,9 @@ import (
 	"github.com/fairlead/fairlead/observability/collect"
 	"github.com/fairlead/fairlead/observability/embedded"
 	"github.com/fairlead/fairlead/observability/forward"
+	"github.com/fairlead/fairlead/observability/meter"
 	"github.com/fairlead/fairlead/observability/spool"
+	"github.com/fairlead/fairlead/observability/tracing"
 	"github.com/fairlead/fairlead/platform"
 	"github.com/fairlead/fairlead/platform/build"
 	"github.com/fairlead/fairlead/platform/client"
@@ -59,6 +61,8 @@ type installation struct {
 	routes   *collect.Routes
 	lines    *collect.RouterLog
 	own      *collect.OwnLog
+	tracer   *tracing.Tracer // nil: no collector is named
+	meter    *meter.Meter
 	alerts   *collect.Alerts
 	upkeep   []*collect.Upkeep
 	api      *httpapi.API
@@ -66,8 +70,12 @@ type installation struct {
 
 // wire opens what must be open and builds every part. What it opened is closed again when it fails.
 func wire(ctx context.Context, config *serverConfig, log *slog.Logger) (*installation, error) {
-	s := &installation{config: config, own: collect.NewOwnLog(log.Handler(), secret.Redact)}
-	s.log = slog.New(s.own)
+	s := &installation{config: config, own: collect.NewOwnLog(log.Handler(), secret.Redact), meter: meter.New()}
+	s.log = slog.New(tracing.LogHandler(s.own))
+	var err error
+	if s.tracer, err = tracing.Open(ctx, tracing.Options{Version: version, Log: s.log}); err != nil {
+		return nil, err
+	}
 	for _, build := range []func(context.Context) error{s.openState, s.openStores, s.openEngine, s.buildPlane, s.buildCollectors, s.buildWorker, s.buildFaces} {
 		if err := build(ctx); err != nil {
 			s.close()
@@ -151,7 +159,9 @@ func (s *installation) buildCollectors(context.Context) error {
 		Match: map[string]string{runtime.LabelInstallation: s.name}, Redactor: s.redactor, Log: s.log,
 	})
 	s.detector = collect.NewDetector(s.plane, s.log)
-	s.routes = &collect.Routes{Router: s.router, Slots: s.plane, Metrics: s.metrics, Detector: s.detector, Log: s.log}
+	s.routes = &collect.Routes{
+		Router: s.router, Slots: s.plane, Metrics: s.metrics, Detector: s.detector, StateDir: s.config.state.path("cursors"), Log: s.log,
+	}
 	s.lines = &collect.RouterLog{
 		Dir: s.config.state.path(routerLog), StateDir: s.config.state.path("cursors"), Logs: s.logs, Hub: s.hub, Slots: s.plane,
 		Redactor: s.redactor, Log: s.log,
@@ -224,7 +234,7 @@ func (s *installation) buildWorker(context.Context) error {
 		Source: checkouts{s.repos}, Builder: images{builder}, Logs: buildLogs{s.hub, s.logs}, Metrics: s.metrics,
 		Findings: s.detector, Investigator: investigation{investigator}, Revert: s.revert,
 		Sender:  notify.New(notify.Options{Guard: guard, Redactor: s.redactor, Log: s.log}),
-		Drained: s.collect.Drained, Forget: s.repos.Remove, Log: s.log,
+		Drained: s.collect.Drained, Forget: s.repos.Remove, Log: s.log, Tracer: s.tracer, Meter: s.meter,
 	})
 	facts.probes = s.worker.Probes
 	return nil
@@ -232,7 +242,7 @@ func (s *installation) buildWorker(context.Context) error {
 
 func (s *installation) buildFaces(context.Context) error {
 	mcpOptions := mcp.Options{
-		Version: version, Log: s.log,
+		Version: version, Log: s.log, Meter: s.meter,
 		Client: func(token string) tools.API {
 			return client.New(client.Options{BaseURL: "http://" + s.config.api, Token: token, Channel: "mcp", HTTP: &http.Client{Transport: s.api.Transport()}})
 		},
@@ -241,7 +251,7 @@ func (s *installation) buildFaces(context.Context) error {
 		},
 	}
 	s.api = httpapi.New(httpapi.Options{
-		Plane: s.plane, Responses: s.plane, Logger: s.log, Version: version, Ready: s.parts, Hosts: s.config.hosts,
+		Plane: s.plane, Responses: s.plane, Logger: s.log, Version: version, Ready: s.parts, Hosts: s.config.hosts, Tracer: s.tracer, Meter: s.meter,
 		Mounts: map[string]http.Handler{"/mcp": mcp.Handler(mcpOptions), "/git/": s.gitHandler(), lokiPush: s.lokiHandler()},
 	})
 	return nil
@@ -333,6 +343,7 @@ func (s *installation) recordStart(ctx context.Context, kind platform.EventKind,
 
 // close lets go of everything that is open. The router and Postgres go on: they outlive the server.
 func (s *installation) close() {
+	s.closeTraces()
 	if s.store != nil {
 		s.store.Close()
 	}
@@ -344,6 +355,17 @@ func (s *installation) close() {
 	}
 	if s.engine != nil {
 		s.engine.Close()
+	}
+}
+
+// lastTraces is how long the end of the server waits for the collector of traces.
+const lastTraces = 2 * time.Second
+
+func (s *installation) closeTraces() {
+	ctx, cancel := context.WithTimeout(context.Background(), lastTraces)
+	defer cancel()
+	if err := s.tracer.Close(ctx); err != nil {
+		s.log.Warn("the last traces are lost", "error", err)
 	}
 }
 

@@ -3,6 +3,7 @@ package collect
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strconv"
 	"time"
 
@@ -14,13 +15,45 @@ import (
 // Figures samples what the database records: the queue, instances, deploys, builds, incidents. read is asked for it;
 // store.Store has it.
 func Figures(read func(ctx context.Context) (platform.Figures, error)) Source {
+	var told []observability.Sample // whether each instance is ready, as last told
 	return func(ctx context.Context, now time.Time) ([]observability.Sample, error) {
 		found, err := read(ctx)
 		if err != nil {
 			return nil, fmt.Errorf("count what is recorded: %w", err)
 		}
-		return figureSamples(found, now), nil
+		out := figureSamples(found, now)
+		ready := readiness(found, now)
+		out = append(append(out, ready...), gone(told, ready, now)...)
+		told = ready
+		return out, nil
 	}
+}
+
+// readiness says of each instance that runs whether its last health check passed.
+func readiness(found platform.Figures, now time.Time) []observability.Sample {
+	var out []observability.Sample
+	for _, s := range found.Slots {
+		for _, in := range s.Running {
+			labels := labelsOf(s.Project, s.Environment, s.Service, in.Release)
+			labels["instance"] = string(in.ID)
+			sample := observability.Sample{Name: observability.MetricUp, Labels: labels, At: now}
+			if in.Ready {
+				sample.Value = 1
+			}
+			out = append(out, sample)
+		}
+	}
+	return out
+}
+
+// gone ends the series of instances that were told of and are not any more.
+func gone(before, present []observability.Sample, now time.Time) []observability.Sample {
+	there := make(map[string]bool, len(present))
+	for _, s := range present {
+		there[s.Labels["instance"]] = true
+	}
+	ended := slices.DeleteFunc(before, func(s observability.Sample) bool { return there[s.Labels["instance"]] })
+	return stale(ended, now)
 }
 
 // states of instances and phases of deploys that are told even when none is there, so that a graph falls to zero.

@@ -2,6 +2,7 @@ package collect_test
 
 import (
 	"context"
+	"strings"
 	"testing"
 	"time"
 
@@ -75,6 +76,34 @@ func TestFigures_OfASlotAndTheQueue(t *testing.T) {
 	for series := range got {
 		require.NotContains(t, series, "fairlead_build_seconds", "no build is no sample")
 	}
+}
+
+func TestFigures_SayWhichInstancesAreReadyUntilTheyEnd(t *testing.T) {
+	t.Parallel()
+	var running []platform.InstanceFigure
+	source := collect.Figures(func(context.Context) (platform.Figures, error) {
+		return platform.Figures{Slots: []platform.SlotFigure{{Project: "shop", Environment: "production", Service: "api", Running: running}}}, nil
+	})
+	ready := func(at time.Time) map[string]float64 {
+		found := map[string]float64{}
+		for series, value := range taken(t, source, at) {
+			if strings.Contains(series, observability.MetricUp) {
+				found[series] = value
+			}
+		}
+		return found
+	}
+	one := `{__name__="fairlead_instance_ready", environment="production", instance="ins_1", project="shop", release="5", service="api"}`
+	two := `{__name__="fairlead_instance_ready", environment="production", instance="ins_2", project="shop", release="6", service="api"}`
+	now := time.Now()
+	running = []platform.InstanceFigure{{ID: "ins_1", Release: 5, Ready: true}, {ID: "ins_2", Release: 6}}
+	require.Equal(t, map[string]float64{one: 1, two: 0}, ready(now))
+	running = running[1:]
+	running[0].Ready = true
+	got := ready(now.Add(time.Second))
+	require.Equal(t, 1.0, got[two])
+	require.True(t, observability.IsStale(got[one]), "an instance that ended is not unready: it has no value any more")
+	require.Equal(t, map[string]float64{two: 1}, ready(now.Add(2*time.Second)))
 }
 
 // carrier is an engine with one volume that grows.

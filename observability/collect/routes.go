@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"path/filepath"
 	"strconv"
 	"time"
 
@@ -24,7 +25,7 @@ type slots interface {
 }
 
 // Routes turns the router's counters into samples and into what the detector judges, once a second. Totals go on rising
-// when the router starts anew.
+// when the router starts anew, and when the server does.
 type Routes struct {
 	Router   snapshots
 	Slots    slots
@@ -32,12 +33,13 @@ type Routes struct {
 	Detector *Detector // nil: nothing is judged
 	Log      *slog.Logger
 	Every    time.Duration // default 1 s
+	StateDir string        // a folder that is there; "" forgets, at the server's end, what routers before the present one answered
 
 	known  map[platform.SlotID]platform.Slot
 	listed time.Time
-	boot   string
 	seen   map[routeKey]routing.RouteCount // as the router last gave them
-	totals map[routeKey]*routing.RouteCount
+	base   baseline
+	begin  map[routeKey]bool // of the last snapshot, those whose totals began at zero since the one before
 }
 
 type routeKey struct {
@@ -82,7 +84,7 @@ func (r *Routes) Poll(ctx context.Context, now time.Time) error {
 	if err != nil {
 		return fmt.Errorf("read the router's counters: %w", err)
 	}
-	deltas := r.advance(snapshot)
+	deltas := r.advance(ctx, snapshot)
 	if err := r.Metrics.Append(ctx, r.samples(snapshot, now)); err != nil {
 		r.Log.WarnContext(ctx, "route samples cannot be stored", "error", err)
 	}
@@ -115,44 +117,55 @@ func (r *Routes) refresh(ctx context.Context, now time.Time) {
 	}
 }
 
+// baselineFile is where in the state folder the baseline is.
+const baselineFile = "router-baseline.json"
+
 // advance takes a snapshot in and returns what each release answered since the one before. The first snapshot of a
 // process is where it begins: what was answered before is in the totals, and no news.
-func (r *Routes) advance(s routing.Snapshot) map[routeKey]routing.RouteCount {
+func (r *Routes) advance(ctx context.Context, s routing.Snapshot) map[routeKey]routing.RouteCount {
 	first := r.seen == nil
-	anew := !first && s.Boot != r.boot
-	if first || anew {
+	if first {
+		if r.StateDir != "" {
+			r.base.path = filepath.Join(r.StateDir, baselineFile)
+		}
+		if err := r.base.load(); err != nil {
+			r.Log.WarnContext(ctx, "totals of requests begin anew", "error", err)
+		}
+	}
+	unknown := first && r.base.boot == "" // nothing says whether these counters are in the store already
+	if anew := r.base.turn(s.Boot, r.seen); anew || first {
 		r.seen = make(map[routeKey]routing.RouteCount)
 	}
-	if first {
-		r.totals = make(map[routeKey]*routing.RouteCount)
-	}
-	r.boot = s.Boot
 	deltas := make(map[routeKey]routing.RouteCount)
+	r.begin = make(map[routeKey]bool)
 	for _, count := range s.Routes {
 		key := routeKey{count.Slot, count.Release}
-		delta := subtract(count, r.seen[key])
-		r.seen[key] = count
-		if r.totals[key] == nil {
-			r.totals[key] = &routing.RouteCount{Slot: count.Slot, Release: count.Release}
+		delta, fell := subtract(count, r.seen[key])
+		if fell {
+			r.base.add(r.seen[key])
 		}
-		accumulate(r.totals[key], delta)
+		r.seen[key] = count
+		if _, known := r.known[platform.SlotID(key.slot)]; known && r.base.meet(key) && !unknown {
+			r.begin[key] = true
+		}
 		if !first {
 			deltas[key] = delta
 		}
 	}
+	r.base.save(ctx, r)
 	return deltas
 }
 
 // subtract returns what count has more than before. A count that fell began at zero again.
-func subtract(count, before routing.RouteCount) routing.RouteCount {
-	fell := count.Latency.Count < before.Latency.Count
+func subtract(count, before routing.RouteCount) (delta routing.RouteCount, fell bool) {
+	fell = count.Latency.Count < before.Latency.Count
 	for i := range count.Status {
 		fell = fell || count.Status[i] < before.Status[i]
 	}
 	out := count
 	out.Latency.Buckets = append([]uint64(nil), count.Latency.Buckets...)
 	if fell {
-		return out
+		return out, true
 	}
 	for i := range out.Status {
 		out.Status[i] -= before.Status[i]
@@ -162,7 +175,7 @@ func subtract(count, before routing.RouteCount) routing.RouteCount {
 	}
 	out.Latency.Sum -= before.Latency.Sum
 	out.Latency.Count -= before.Latency.Count
-	return out
+	return out, false
 }
 
 func accumulate(total *routing.RouteCount, delta routing.RouteCount) {
@@ -190,7 +203,7 @@ func second(release int, d routing.RouteCount, now time.Time) detect.Second {
 // classes are the values of the label class, by the index of RouteCount.Status.
 var classes = [6]string{"none", "1xx", "2xx", "3xx", "4xx", "5xx"}
 
-// samples writes down the totals of the releases that the snapshot names.
+// samples writes down the totals of the releases that the snapshot names, and where they begin anew, that they do.
 func (r *Routes) samples(s routing.Snapshot, now time.Time) []observability.Sample {
 	var out []observability.Sample
 	for _, count := range s.Routes {
@@ -198,28 +211,37 @@ func (r *Routes) samples(s routing.Snapshot, now time.Time) []observability.Samp
 		if !ok {
 			continue
 		}
-		total := r.totals[routeKey{count.Slot, count.Release}]
-		add := func(name, label, value string, v float64) {
-			labels := labelsOf(slot.Project, slot.Environment, slot.Service, count.Release)
-			if label != "" {
-				labels[label] = value
-			}
-			out = append(out, observability.Sample{Name: name, Labels: labels, At: now, Value: v})
+		if r.begin[routeKey{count.Slot, count.Release}] {
+			zero := routing.RouteCount{Release: count.Release, Latency: routing.Histogram{Buckets: make([]uint64, len(count.Latency.Buckets))}}
+			out = append(out, totalSamples(slot, zero, now.Add(-time.Millisecond))...)
 		}
-		for i, class := range classes {
-			add(observability.MetricRequests, "class", class, float64(total.Status[i]))
-		}
-		sum := uint64(0)
-		for i, n := range total.Latency.Buckets {
-			sum += n
-			le := "+Inf"
-			if i < len(routing.LatencyBounds) {
-				le = strconv.FormatFloat(routing.LatencyBounds[i].Seconds(), 'g', -1, 64)
-			}
-			add(observability.MetricLatencyHist, "le", le, float64(sum))
-		}
-		add(observability.MetricLatencySum, "", "", total.Latency.Sum.Seconds())
-		add(observability.MetricLatencyN, "", "", float64(total.Latency.Count))
+		out = append(out, totalSamples(slot, r.base.total(count), now)...)
 	}
+	return out
+}
+
+func totalSamples(slot platform.Slot, total routing.RouteCount, now time.Time) []observability.Sample {
+	var out []observability.Sample
+	add := func(name, label, value string, v float64) {
+		labels := labelsOf(slot.Project, slot.Environment, slot.Service, total.Release)
+		if label != "" {
+			labels[label] = value
+		}
+		out = append(out, observability.Sample{Name: name, Labels: labels, At: now, Value: v})
+	}
+	for i, class := range classes {
+		add(observability.MetricRequests, "class", class, float64(total.Status[i]))
+	}
+	sum := uint64(0)
+	for i, n := range total.Latency.Buckets {
+		sum += n
+		le := "+Inf"
+		if i < len(routing.LatencyBounds) {
+			le = strconv.FormatFloat(routing.LatencyBounds[i].Seconds(), 'g', -1, 64)
+		}
+		add(observability.MetricLatencyHist, "le", le, float64(sum))
+	}
+	add(observability.MetricLatencySum, "", "", total.Latency.Sum.Seconds())
+	add(observability.MetricLatencyN, "", "", float64(total.Latency.Count))
 	return out
 }

@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"github.com/fairlead/fairlead/observability"
+	"github.com/fairlead/fairlead/observability/tracing"
 	"github.com/fairlead/fairlead/platform"
 )
 
@@ -102,7 +103,7 @@ func Open(options Options) (*Logs, error) {
 	}
 	l := &Logs{
 		options: options, base: base, tls: config,
-		http:  &http.Client{Transport: options.transport(config.Clone()), CheckRedirect: stay}, // which changes its own
+		http:  &http.Client{Transport: tracing.Transport(options.transport(config.Clone()), "loki"), CheckRedirect: stay}, // which changes its own
 		slots: make(chan struct{}, options.Parallel), open: make(map[string]*batch), last: make(map[string]<-chan struct{}),
 	}
 	l.life, l.end = context.WithCancel(context.Background())

@@ -29,6 +29,8 @@ func ExerciseMetrics(t *testing.T, open func(t *testing.T) observability.Metrics
 		{"HostileLabelValues", hostileLabels},
 		{"NothingMatches", nothingMatches},
 		{"ProjectRestrictsEverySelector", projectRestricts},
+		{"EnvironmentAndServiceRestrictEverySelector", slotRestricts},
+		{"SystemProjectIsWhatBelongsToNone", systemProject},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
@@ -59,6 +61,34 @@ func projectRestricts(t *testing.T, metrics observability.Metrics) {
 		require.InDelta(t, 2, got[0].Points[0].Value, 0, expr)
 	}
 	require.Empty(t, ask(t, metrics, observability.MetricQuery{Project: "shop", Expr: `sum(fairlead_test{project="other"})`, From: at, To: at}))
+}
+
+func slotRestricts(t *testing.T, metrics observability.Metrics) {
+	at := base()
+	place := func(environment, service string, value float64) observability.Sample {
+		s := measure(at, value, service)
+		s.Labels["environment"] = environment
+		return s
+	}
+	require.NoError(t, metrics.Append(t.Context(), []observability.Sample{
+		place("production", "api", 2), place("production", "web", 40), place("staging", "api", 800),
+	}))
+	for _, expr := range []string{`sum(fairlead_test)`, `sum(fairlead_test{environment=~".*"} or fairlead_test{service="web"})`} {
+		got := ask(t, metrics, observability.MetricQuery{Project: "shop", Environment: "production", Service: "api", Expr: expr, From: at, To: at})
+		require.Len(t, got, 1, expr)
+		require.InDelta(t, 2, got[0].Points[0].Value, 0, expr)
+	}
+	got := ask(t, metrics, observability.MetricQuery{Project: "shop", Environment: "production", Expr: `sum(fairlead_test)`, From: at, To: at})
+	require.InDelta(t, 42, got[0].Points[0].Value, 0)
+}
+
+func systemProject(t *testing.T, metrics observability.Metrics) {
+	at := base()
+	host := observability.Sample{Name: "fairlead_test", Labels: map[string]string{"mode": "idle"}, At: at, Value: 7}
+	require.NoError(t, metrics.Append(t.Context(), []observability.Sample{host, measure(at, 2, "api")}))
+	got := ask(t, metrics, observability.MetricQuery{Project: platform.SystemProject, Expr: `sum(fairlead_test) or sum(fairlead_test{project="shop"})`, From: at, To: at})
+	require.Len(t, got, 1)
+	require.InDelta(t, 7, got[0].Points[0].Value, 0, "no series of a project")
 }
 
 func instantAnswers(t *testing.T, metrics observability.Metrics) {

@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/fairlead/fairlead/observability/promql"
+	"github.com/fairlead/fairlead/observability/tracing"
 	"github.com/fairlead/fairlead/platform"
 )
 
@@ -59,7 +60,7 @@ func newCaller(field, address string, auth Auth, timeout time.Duration) (*caller
 	transport.TLSClientConfig = settings
 	base.Path = strings.TrimSuffix(base.Path, "/")
 	return &caller{base: base, auth: auth, client: &http.Client{
-		Transport: transport, Timeout: timeout,
+		Transport: tracing.Transport(transport, "metric server"), Timeout: timeout,
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }, // a redirect would carry the credentials on
 	}}, nil
 }

@@ -11,6 +11,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"log/slog"
+	"maps"
 	"math"
 	"net/http"
 	"net/url"
@@ -135,15 +136,10 @@ func (m *Metrics) Query(ctx context.Context, q observability.MetricQuery) ([]obs
 	return a.series()
 }
 
-// prepare checks q, keeps it inside its project and inside the labels of this installation.
+// prepare checks q, keeps it inside its project, environment and service, and inside the labels of this installation.
 func (m *Metrics) prepare(q observability.MetricQuery) (observability.MetricQuery, error) {
-	only := make(map[string]string, len(m.options.Labels)+1)
-	for name, value := range m.options.Labels {
-		only[name] = value
-	}
-	if q.Project != "" {
-		only["project"] = q.Project
-	}
+	only := q.Only()
+	maps.Copy(only, m.options.Labels)
 	var err error
 	if q.Expr, err = promql.Restrict(q.Expr, only); err != nil {
 		return q, err

@@ -341,9 +341,12 @@ func (s *Spool) take(b *batch, rejected uint64) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.saved.rejected += rejected
+	s.refused += rejected
 	if b == nil {
 		return
 	}
+	s.delivered += b.count - min(b.count, s.refused)
+	s.refused = 0
 	now := time.Now()
 	s.taken, s.batch = b.end, nil
 	s.waiting -= b.count

@@ -98,24 +98,26 @@ type Spool struct {
 
 	files sync.RWMutex // held for writing while files are replaced or removed, for reading while they are opened
 
-	mu       sync.Mutex // guards the fields below
-	queue    []*request
-	segments []*segment // ascending; the last one may be active
-	number   uint64     // of the newest segment ever made
-	next     uint64     // seq of the next line
-	bytes    int64      // of all segments
-	saved    position   // as on disk
-	compare  uint64     // lines before it may be in the target already: a run before handed them over
-	handed   uint64     // lines before it were given to the target in this run, or are being given
-	taken    uint64     // the target took every line before it
-	waiting  uint64     // lines that the target has not taken
-	batch    *batch     // on its way to the target; nil between two
-	history  []moment   // when the target had taken how much; the newest last
-	seen     uint64     // the target shows every line before it
-	place    place      // where the next batch is read
-	blocked  error      // why the target takes nothing now
-	failed   time.Time  // when it last took nothing
-	closed   bool
+	mu        sync.Mutex // guards the fields below
+	queue     []*request
+	segments  []*segment // ascending; the last one may be active
+	number    uint64     // of the newest segment ever made
+	next      uint64     // seq of the next line
+	bytes     int64      // of all segments
+	saved     position   // as on disk
+	compare   uint64     // lines before it may be in the target already: a run before handed them over
+	handed    uint64     // lines before it were given to the target in this run, or are being given
+	taken     uint64     // the target took every line before it
+	waiting   uint64     // lines that the target has not taken
+	batch     *batch     // on its way to the target; nil between two
+	history   []moment   // when the target had taken how much; the newest last
+	seen      uint64     // the target shows every line before it
+	place     place      // where the next batch is read
+	refused   uint64     // lines of the present batch that the target refused for good
+	delivered uint64     // lines that it took since Open
+	blocked   error      // why the target takes nothing now
+	failed    time.Time  // when it last took nothing
+	closed    bool
 }
 
 // moment says that at a time the target had taken everything before a line.

@@ -24,6 +24,7 @@ type Stats struct {
 	Bytes      int64                          `json:"bytes"`  // on disk, those of lines included that the target may still lose
 	Oldest     time.Duration                  `json:"oldest"` // how long the oldest waiting line has waited
 	Dropped    map[observability.Level]uint64 `json:"dropped,omitempty"`
+	Sent       uint64                         `json:"sent"`       // taken by the target since the spool was opened, those found there included
 	Rejected   uint64                         `json:"rejected"`   // refused by the target for good
 	Unreadable uint64                         `json:"unreadable"` // lost by the disk
 	Damaged    uint64                         `json:"damaged"`    // segments that were set aside
@@ -41,7 +42,7 @@ func (s *Spool) Stats() Stats {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	out := Stats{
-		State: StateDraining, Lines: s.waiting, Bytes: s.bytes,
+		State: StateDraining, Lines: s.waiting, Bytes: s.bytes, Sent: s.delivered,
 		Rejected: s.saved.rejected, Unreadable: s.saved.unreadable, Damaged: s.saved.damaged,
 	}
 	dropped := s.saved.dropped

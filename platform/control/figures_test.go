@@ -39,6 +39,7 @@ func TestFigures_CountWhatWasRecorded(t *testing.T) {
 	require.Equal(t, "shop/production/api", got.Project+"/"+got.Environment+"/"+got.Service)
 	require.Equal(t, 1, got.Replicas)
 	require.Equal(t, map[platform.InstanceState]int{platform.InstanceReady: 1}, got.Instances)
+	require.Equal(t, []platform.InstanceFigure{{ID: "ins_a", Ready: true}}, got.Running)
 	require.Equal(t, 2, got.Deaths)
 	require.Equal(t, 1, got.OOMKills)
 	require.Equal(t, map[platform.Phase]int{platform.PhaseLive: 2, platform.PhaseFailed: 1}, got.Deploys)

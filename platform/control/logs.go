@@ -230,14 +230,22 @@ func (f *follower) give(l observability.Line) error {
 	return f.yield(l)
 }
 
-// QueryMetrics evaluates PromQL over the series of one project: the store restricts every selector to it.
-func (p *Plane) QueryMetrics(ctx context.Context, actor platform.Actor, project string, q observability.MetricQuery) ([]observability.Series, error) {
-	err := p.store.View(ctx, func(tx *store.Tx) error {
-		found, err := findProject(ctx, tx, actor, verbRead, project)
-		project = found.Name
+// mayReadMetrics checks the actor, and makes a name of what may be an id.
+func (p *Plane) mayReadMetrics(ctx context.Context, actor platform.Actor, project *string) error {
+	if *project == platform.SystemProject {
+		return authorize(actor, verbReadSystem, platform.SystemProject)
+	}
+	return p.store.View(ctx, func(tx *store.Tx) error {
+		found, err := findProject(ctx, tx, actor, verbRead, *project)
+		*project = found.Name
 		return err
 	})
-	if err != nil {
+}
+
+// QueryMetrics evaluates PromQL over the series of one project: the store restricts every selector to it. Those of
+// platform.SystemProject are the ones of no project: the host, the queue and Fairlead itself, for admins.
+func (p *Plane) QueryMetrics(ctx context.Context, actor platform.Actor, project string, q observability.MetricQuery) ([]observability.Series, error) {
+	if err := p.mayReadMetrics(ctx, actor, &project); err != nil {
 		return nil, err
 	}
 	if p.o.Metrics == nil {

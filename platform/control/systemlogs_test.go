@@ -35,3 +35,23 @@ func TestSearchLogs_FairleadsOwnLinesAreForAdminsOfTheWholeInstallation(t *testi
 	code(t, platform.CodeUnauthenticated, read(platform.Actor{}))
 	code(t, platform.CodeInvalid, platform.CheckName("project", platform.SystemProject))
 }
+
+func TestQueryMetrics_OfNoProjectAreForAdminsOfTheWholeInstallation(t *testing.T) {
+	t.Parallel()
+	store := &refusing{}
+	b := newBench(t, func(o *Options) { o.Metrics = store })
+	read := func(actor platform.Actor) error {
+		_, err := b.QueryMetrics(t.Context(), actor, platform.SystemProject, observability.MetricQuery{Expr: "fairlead_host_load"})
+		return err
+	}
+	for _, kind := range []platform.ActorKind{platform.ActorHuman, platform.ActorAutomation} {
+		_ = read(platform.Actor{Kind: kind, Name: "x", Role: platform.RoleAdmin})
+		require.Len(t, store.asked, 1)
+		require.Equal(t, map[string]string{"project": ""}, store.asked[0].Only(), "the label is absent")
+		store.asked = nil
+		code(t, platform.CodeDenied, read(platform.Actor{Kind: kind, Name: "x", Role: platform.RoleOperator}))
+		code(t, platform.CodeNotFound, read(platform.Actor{Kind: kind, Name: "x", Role: platform.RoleAdmin, Projects: []string{"shop"}}))
+	}
+	code(t, platform.CodeDenied, read(platform.Actor{Kind: platform.ActorAgent, Name: "x", Owner: "ada", Role: platform.RoleAdmin}))
+	require.Empty(t, store.asked)
+}

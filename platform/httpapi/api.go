@@ -11,6 +11,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"sync"
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
@@ -18,6 +19,8 @@ import (
 	"github.com/gofiber/fiber/v2"
 	"github.com/valyala/fasthttp/fasthttputil"
 
+	"github.com/fairlead/fairlead/observability/meter"
+	"github.com/fairlead/fairlead/observability/tracing"
 	"github.com/fairlead/fairlead/platform"
 )
 
@@ -53,6 +56,9 @@ type Options struct {
 	Hosts []string
 	// RequestTimeout bounds an operation that is not a stream; 0 means 30 s.
 	RequestTimeout time.Duration
+	// Tracer makes a span of each request, and Meter counts them; both may be nil.
+	Tracer *tracing.Tracer
+	Meter  *meter.Meter
 	// Heartbeat is how often an idle stream says that it lives; 0 means 15 s.
 	Heartbeat time.Duration
 }
@@ -67,6 +73,7 @@ type API struct {
 	listener *fasthttputil.InmemoryListener
 	link     *link
 	writes   *keyLocks
+	routes   func() *routeTable
 }
 
 // New builds the API and registers every operation. It starts nothing.
@@ -98,6 +105,7 @@ func New(opts Options) *API {
 	a.app.Use(a.recoverPanic, a.joinContext, a.authenticate, a.repeatable)
 	a.huma = humafiber.New(a.app, a.document())
 	a.register()
+	a.routes = sync.OnceValue(a.findRoutes)
 	return a
 }
 
@@ -137,7 +145,7 @@ func (a *API) Handler() http.Handler {
 
 // Transport returns a RoundTripper that reaches the API inside the process, for a client.Client of the MCP face.
 // It passes through the same authentication as every other request.
-func (a *API) Transport() http.RoundTripper { return a.link }
+func (a *API) Transport() http.RoundTripper { return observedLink{a} }
 
 // Run serves the in-memory side until ctx ends.
 func (a *API) Run(ctx context.Context) error {

@@ -37,6 +37,7 @@ func (a *API) authenticate(c *fiber.Ctx) error {
 	if err != nil {
 		return a.refuse(c, err)
 	}
+	exchangeOf(c.UserContext()).known(actor.Kind)
 	again := func(ctx context.Context) error {
 		_, err := a.plane.Authenticate(ctx, secret, actor.Channel)
 		return err

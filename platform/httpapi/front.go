@@ -15,6 +15,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/fairlead/fairlead/observability/tracing"
 	"github.com/fairlead/fairlead/platform"
 )
 
@@ -73,7 +74,7 @@ func (a *API) writeProxyError(w http.ResponseWriter, r *http.Request, err error)
 	}
 }
 
-// observe gives each request an id and writes it to the access log.
+// observe gives each request an id, a span and a place in the metrics, and writes it to the access log.
 func (a *API) observe(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		id := r.Header.Get(headerRequestID)
@@ -85,16 +86,20 @@ func (a *API) observe(next http.Handler) http.Handler {
 		// What programs wrote is in these answers: a browser must not take it for a page.
 		w.Header().Set("X-Content-Type-Options", "nosniff")
 		rec := &recorder{ResponseWriter: w}
-		start := time.Now()
+		ctx, x := a.begin(r, id)
+		if trace := tracing.ID(ctx); trace != "" {
+			w.Header().Set(headerTraceID, trace)
+		}
 		defer func() {
 			level := slog.LevelInfo
 			if rec.status < 400 && r.Method == http.MethodGet { // reads that went well would drown what matters
 				level = slog.LevelDebug
 			}
-			a.log.Log(r.Context(), level, "request", "request", id, "method", r.Method, "path", r.URL.Path,
-				"status", rec.status, "bytes", rec.bytes, "took", time.Since(start).Round(time.Microsecond), "peer", r.RemoteAddr)
+			a.log.Log(ctx, level, "request", "request", id, "method", r.Method, "path", r.URL.Path,
+				"status", rec.status, "bytes", rec.bytes, "took", time.Since(x.began).Round(time.Microsecond), "peer", r.RemoteAddr)
+			x.end(rec.status)
 		}()
-		r = r.WithContext(withRequestID(r.Context(), id))
+		r = r.WithContext(withRequestID(ctx, id))
 		defer a.recoverOuter(rec, r)
 		next.ServeHTTP(rec, r)
 	})
@@ -122,6 +127,7 @@ func (a *API) endable(next http.Handler) http.Handler {
 		if r.Method == http.MethodGet && strings.Contains(r.Header.Get("Accept"), "text/event-stream") {
 			ctx, release := a.link.stream(r.Context())
 			defer release()
+			defer exchangeOf(ctx).streaming()()
 			r = r.WithContext(ctx)
 		}
 		next.ServeHTTP(w, r)

@@ -17,6 +17,7 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 	"github.com/gofiber/fiber/v2"
 
+	"github.com/fairlead/fairlead/observability/tracing"
 	"github.com/fairlead/fairlead/platform"
 )
 
@@ -38,6 +39,7 @@ type Problem struct { //nolint:errname // its name is that of the standard and o
 	Field     string             `json:"field,omitempty" doc:"The argument at fault."`
 	Errors    []FieldError       `json:"errors,omitempty" doc:"Every fault that was found, where there are several." nullable:"false"`
 	RequestID string             `json:"request_id,omitempty" doc:"Names this request in the server's log."`
+	TraceID   string             `json:"trace_id,omitempty" doc:"Names its trace, where the server sends traces to a collector; its log lines carry it too."`
 
 	retryAfter time.Duration
 }
@@ -66,6 +68,9 @@ func (p *Problem) GetHeaders() http.Header {
 
 // ContentType is problem+json whatever was negotiated.
 func (p *Problem) ContentType(string) string { return problemType }
+
+// name says which request, and which trace, the problem is of.
+func (p *Problem) name(ctx context.Context) { p.RequestID, p.TraceID = requestID(ctx), tracing.ID(ctx) }
 
 // statusOf maps every code to its HTTP status: the one place where that is written.
 var statusOf = map[platform.ErrorCode]int{
@@ -125,7 +130,7 @@ func (a *API) problemOf(ctx context.Context, err error) *Problem {
 	if p.Status == http.StatusServiceUnavailable || p.Status == http.StatusTooManyRequests {
 		p.retryAfter = retryAfter
 	}
-	p.RequestID = requestID(ctx)
+	p.name(ctx)
 	return p
 }
 
@@ -137,7 +142,7 @@ func unreachable(err error) bool {
 
 // writeProblem answers outside Fiber.
 func writeProblem(w http.ResponseWriter, r *http.Request, p *Problem) {
-	p.RequestID = requestID(r.Context())
+	p.name(r.Context())
 	for k, v := range p.GetHeaders() {
 		w.Header()[k] = v
 	}
@@ -148,7 +153,7 @@ func writeProblem(w http.ResponseWriter, r *http.Request, p *Problem) {
 
 // sendProblem answers inside Fiber, before an operation was reached.
 func sendProblem(c *fiber.Ctx, p *Problem) error {
-	p.RequestID = requestID(c.UserContext())
+	p.name(c.UserContext())
 	for k, v := range p.GetHeaders() {
 		c.Set(k, v[0])
 	}
@@ -226,7 +231,7 @@ func (a *API) explain(ctx huma.Context, _ string, v any) (any, error) {
 	if !ok {
 		return v, nil
 	}
-	p.RequestID = requestID(ctx.Context())
+	p.name(ctx.Context())
 	for i := range p.Errors {
 		a.explainField(ctx.Operation(), &p.Errors[i])
 	}

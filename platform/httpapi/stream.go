@@ -54,9 +54,11 @@ func (a *API) stream(ctx context.Context, hc huma.Context, src source) {
 	c.Set("Content-Type", "text/event-stream; charset=utf-8")
 	c.Set("Cache-Control", "no-store")
 	c.Set("X-Accel-Buffering", "no")
+	ended := exchangeOf(ctx).streaming() // noted before the answer begins, counted until its writer returns
 	c.Context().SetBodyStreamWriter(func(w *bufio.Writer) {
 		ctx, release := a.link.stream(ctx)
 		defer release()
+		defer ended()
 		a.pump(ctx, w, src)
 	})
 }

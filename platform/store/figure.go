@@ -14,7 +14,7 @@ func (s *Store) Figures(ctx context.Context) (platform.Figures, error) {
 	f := &figures{bySlot: map[string]*platform.SlotFigure{}}
 	err := s.View(ctx, func(t *Tx) error {
 		*f = figures{bySlot: map[string]*platform.SlotFigure{}}
-		for _, read := range []func(context.Context, *Tx) error{f.queue, f.slots, f.instances, f.deploys, f.durations, f.incidents} {
+		for _, read := range []func(context.Context, *Tx) error{f.queue, f.slots, f.instances, f.running, f.deploys, f.durations, f.incidents} {
 			if err := read(ctx, t); err != nil {
 				return err
 			}
@@ -105,6 +105,12 @@ func (f *figures) instances(ctx context.Context, t *Tx) error {
 		}
 		s.Instances[state] = n
 	})
+}
+
+func (f *figures) running(ctx context.Context, t *Tx) error {
+	var one platform.InstanceFigure
+	return f.each(ctx, t, `SELECT slot_id, id, coalesce((doc->>'release_number')::int, 0), doc->>'state' = 'ready' FROM instances WHERE NOT ended ORDER BY id`,
+		nil, []any{&one.ID, &one.Release, &one.Ready}, func(s *platform.SlotFigure) { s.Running = append(s.Running, one) })
 }
 
 func (f *figures) deploys(ctx context.Context, t *Tx) error {

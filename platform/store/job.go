@@ -2,15 +2,22 @@ package store
 
 import (
 	"context"
+	"encoding/json"
 	"time"
 
 	"github.com/riverqueue/river"
 
+	"github.com/fairlead/fairlead/observability/tracing"
 	"github.com/fairlead/fairlead/platform/jobs"
 )
 
 // Job is the name and the arguments of a durable job; the types are in package jobs.
 type Job interface{ Kind() string }
+
+// JobMetadata is what a job carries besides its arguments: it makes no difference to which jobs are the same.
+type JobMetadata struct {
+	Traceparent string `json:"traceparent,omitempty"` // of the request that asked for it first
+}
 
 type job struct {
 	args  Job
@@ -87,6 +94,11 @@ func (t *Tx) writeJob(ctx context.Context, j job) error {
 		return nil
 	}
 	opts := &river.InsertOpts{MaxAttempts: jobAttempts}
+	if parent := tracing.Parent(ctx); parent != "" {
+		if opts.Metadata, err = json.Marshal(JobMetadata{Traceparent: parent}); err != nil {
+			return err
+		}
+	}
 	if j.after > 0 {
 		opts.ScheduledAt = time.Now().Add(j.after)
 	}

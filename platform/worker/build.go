@@ -96,7 +96,7 @@ func (b *builds) begin(ctx context.Context, work control.Work, labels map[string
 	b.running[x.project]++
 	spawn(func() {
 		defer cancel()
-		result := b.build(ctx, work, labels)
+		result := traceBuild(ctx, work, func(ctx context.Context) building { return b.build(ctx, work, labels) })
 		b.mu.Lock()
 		if b.running[x.project]--; b.running[x.project] == 0 {
 			delete(b.running, x.project)

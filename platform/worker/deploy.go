@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/fairlead/fairlead/observability/tracing"
 	"github.com/fairlead/fairlead/platform"
 	"github.com/fairlead/fairlead/platform/control"
 	"github.com/fairlead/fairlead/platform/rollout"
@@ -33,7 +34,11 @@ func (w *Worker) kickDeploy(id platform.DeployID) {
 	if w.run == nil || w.run.Err() != nil {
 		return
 	}
-	w.spawn(func() { w.turns.take("deploy:"+string(id), func() { w.advance(w.run, id) }) })
+	w.spawn(func() {
+		ctx, finish := w.traceKick(w.run, id)
+		defer finish(nil)
+		w.turns.take("deploy:"+string(id), func() { w.advance(ctx, id) })
+	})
 }
 
 // advance takes steps of a deploy until there is nothing to do, and sees to it that it is looked at again. It reports
@@ -131,7 +136,10 @@ func (w *Worker) step(ctx context.Context, id platform.DeployID) (outcome, error
 	if err != nil {
 		return outcome{}, fmt.Errorf("decide the next step: %w", err)
 	}
-	return w.carryOut(ctx, work, seen, next)
+	ctx, span := traceStep(ctx, work.Deploy, next)
+	out, err := w.carryOut(ctx, work, seen, next)
+	span.End(err)
+	return out, err
 }
 
 // carryOut does one step and records it.
@@ -246,7 +254,7 @@ func (w *Worker) build(ctx context.Context, work control.Work, update control.De
 	state, begun := w.builds.state(d.ID)
 	switch {
 	case !begun:
-		w.builds.begin(w.run, work, w.buildLabels(d), w.spawn, func() { w.kickDeploy(d.ID) })
+		w.builds.begin(tracing.Follow(w.run, ctx), work, w.buildLabels(d), w.spawn, func() { w.kickDeploy(d.ID) })
 		return outcome{wait: time.Second}, nil
 	case !state.done:
 		return outcome{wait: time.Second}, nil

@@ -3,8 +3,10 @@ package worker
 import (
 	"context"
 	"fmt"
+	"log/slog"
 	"time"
 
+	"github.com/fairlead/fairlead/observability/tracing"
 	"github.com/fairlead/fairlead/platform"
 	"github.com/fairlead/fairlead/platform/jobs"
 )
@@ -21,7 +23,11 @@ func (w *Worker) workIncident(ctx context.Context, args jobs.DiagnoseIncident) (
 		}
 		return 0, fmt.Errorf("read incident %s: %w", args.IncidentID, err)
 	}
-	evidence, diagnosis, err := w.o.Investigator.Investigate(ctx, detail.Incident)
+	within, span := tracing.Start(ctx, "investigate incident", append(slotAttrs(detail.Project, detail.Environment, detail.Service),
+		slog.String("fairlead.incident.id", string(detail.ID)), slog.String("fairlead.incident.signal", string(detail.Signal)))...)
+	evidence, diagnosis, err := w.o.Investigator.Investigate(within, detail.Incident)
+	span.Set(slog.String("fairlead.diagnosis.verdict", string(diagnosis.Verdict)), slog.Int("fairlead.evidence", len(evidence)))
+	span.End(err)
 	if err != nil {
 		return 0, fmt.Errorf("investigate incident %s: %w", args.IncidentID, err)
 	}

@@ -13,6 +13,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/fairlead/fairlead/observability/tracing"
 	"github.com/fairlead/fairlead/platform"
 	"github.com/fairlead/fairlead/platform/control"
 	"github.com/fairlead/fairlead/platform/runtime"
@@ -165,7 +166,9 @@ func newRow(work control.Work, id platform.InstanceID, ordinal int, reason strin
 
 // begin records the instance, then creates or adopts its container, then records where it is. The record comes first:
 // after a crash in between, the row is found without a container and the same identity is started.
-func (w *Worker) begin(ctx context.Context, p plan, cause string) error {
+func (w *Worker) begin(ctx context.Context, p plan, cause string) (err error) {
+	ctx, span := tracing.Start(ctx, "start instance", instanceAttrs(p.row)...)
+	defer func() { span.End(err) }()
 	if err := w.o.Plane.RecordInstance(ctx, p.row, cause); err != nil {
 		return fmt.Errorf("record instance %s: %w", p.row.ID, err)
 	}
@@ -225,8 +228,10 @@ func targetOf(row platform.Instance, c runtime.Container, spec platform.ServiceS
 
 // end stops a member, waits until its output is collected, records its end and removes its container. A process that
 // ended by itself is recorded as dead with how; one that this call stops as stopped, with the reason.
-func (w *Worker) end(ctx context.Context, m member, grace time.Duration, reason, cause string) (platform.Instance, error) {
-	row := m.row
+func (w *Worker) end(ctx context.Context, m member, grace time.Duration, reason, cause string) (row platform.Instance, err error) {
+	row = m.row
+	ctx, span := tracing.Start(ctx, "end instance", instanceAttrs(row)...)
+	defer func() { span.End(err) }()
 	byItself := m.exists && !m.c.Running && row.State != platform.InstanceDraining && row.State != platform.InstanceStopped
 	if m.exists && m.c.Running {
 		if row.State != platform.InstanceDraining && m.known {

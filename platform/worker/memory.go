@@ -21,6 +21,7 @@ type memory struct {
 	ended    map[platform.SlotID][]platform.Instance
 	backoff  map[platform.SlotID]map[int]restart // by ordinal
 	images   map[string]bool                     // removed
+	traces   map[platform.DeployID]string        // traceparent of the job of an open deploy
 	findings map[findingKey]string               // what the last reported finding was made from
 }
 
@@ -43,7 +44,7 @@ func newMemory() *memory {
 		slotOf: map[platform.DeployID]platform.SlotID{}, refused: map[platform.DeployID]*platform.DeployFailure{},
 		errors: map[platform.DeployID]int{}, since: map[platform.DeployID]time.Time{},
 		leaving: map[platform.InstanceID]time.Time{}, ended: map[platform.SlotID][]platform.Instance{},
-		backoff: map[platform.SlotID]map[int]restart{}, images: map[string]bool{}, findings: map[findingKey]string{},
+		backoff: map[platform.SlotID]map[int]restart{}, images: map[string]bool{}, traces: map[platform.DeployID]string{}, findings: map[findingKey]string{},
 	}
 }
 
@@ -65,9 +66,26 @@ func (m *memory) close(id platform.DeployID) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	delete(m.slotOf, id)
+	delete(m.traces, id)
 	delete(m.refused, id)
 	delete(m.errors, id)
 	delete(m.since, id)
+}
+
+// setTrace notes the trace that an open deploy's work belongs to.
+func (m *memory) setTrace(id platform.DeployID, traceparent string) {
+	if traceparent == "" {
+		return
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.traces[id] = traceparent
+}
+
+func (m *memory) traceOf(id platform.DeployID) string {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.traces[id]
 }
 
 // others returns the open deploys of the slot but id.

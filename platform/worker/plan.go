@@ -3,9 +3,11 @@ package worker
 import (
 	"context"
 	"fmt"
+	"log/slog"
 	"time"
 
 	"github.com/fairlead/fairlead/observability"
+	"github.com/fairlead/fairlead/observability/tracing"
 	"github.com/fairlead/fairlead/platform"
 	"github.com/fairlead/fairlead/platform/jobs"
 )
@@ -27,7 +29,10 @@ func (w *Worker) workPlan(ctx context.Context, args jobs.ExecutePlan) (time.Dura
 		return 0, fmt.Errorf("read plan %s: %w", args.PlanID, err)
 	}
 	if p.State == platform.PlanApproved {
-		if p, err = w.o.Plane.ExecutePlan(ctx, args.PlanID, args.Hash, w.revert); err != nil {
+		within, span := tracing.Start(ctx, "execute plan", slog.String("fairlead.plan.id", string(p.ID)), slog.String("fairlead.action.kind", string(p.Body.Action.Kind)))
+		p, err = w.o.Plane.ExecutePlan(within, args.PlanID, args.Hash, w.revert)
+		span.End(err)
+		if err != nil {
 			return w.planRefused(ctx, args.PlanID, err)
 		}
 		if err := w.stopHere("plan/executed"); err != nil {
@@ -44,6 +49,8 @@ func (w *Worker) workPlan(ctx context.Context, args jobs.ExecutePlan) (time.Dura
 	if verdict.pending {
 		return planLook, nil
 	}
+	ctx, span := tracing.Start(ctx, "finish plan", slog.String("fairlead.plan.id", string(p.ID)), slog.Bool("fairlead.plan.held", verdict.held))
+	defer span.End(nil)
 	if _, err := w.o.Plane.FinishPlan(ctx, p.ID, verdict.held, verdict.words); err != nil {
 		return 0, fmt.Errorf("finish plan %s: %w", p.ID, err)
 	}

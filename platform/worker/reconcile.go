@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"sort"
 	"strings"
 	"time"
@@ -26,7 +27,11 @@ func (w *Worker) kickSlot(id platform.SlotID) {
 	if w.run == nil || w.run.Err() != nil {
 		return
 	}
-	w.spawn(func() { w.turns.take("slot:"+string(id), func() { w.reconcileNow(w.run, id) }) })
+	w.spawn(func() {
+		ctx, finish := w.o.Tracer.Later(w.run, "", "look at slot", slog.String("fairlead.slot.id", string(id)))
+		defer finish(nil)
+		w.turns.take("slot:"+string(id), func() { w.reconcileNow(ctx, id) })
+	})
 }
 
 func (w *Worker) lookAgain(id platform.SlotID, after time.Duration) {

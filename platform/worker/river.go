@@ -9,6 +9,7 @@ import (
 	"github.com/riverqueue/river"
 	"github.com/riverqueue/river/riverdriver/riverpgxv5"
 
+	"github.com/fairlead/fairlead/observability/tracing"
 	"github.com/fairlead/fairlead/platform/jobs"
 )
 
@@ -101,11 +102,13 @@ func (j *job[T]) Timeout(*river.Job[T]) time.Duration { return jobLimit }
 // Work runs one look.
 func (j *job[T]) Work(ctx context.Context, row *river.Job[T]) error {
 	// Waiting jobs with the same arguments go: this look sees what they were added for.
+	ctx, ended := j.w.traceJob(ctx, row.Kind, row.ID, row.Metadata)
 	err := j.w.o.Store.AbsorbWaiting(ctx, row.ID, row.Args)
 	again := time.Duration(0)
 	if err == nil {
 		again, err = j.do(ctx, row.Args)
 	}
+	ended(again, err)
 	if err != nil {
 		if ctx.Err() == nil {
 			j.w.log.WarnContext(ctx, "job not finished, will be tried again", "kind", row.Kind, "job", row.ID, "error", err)
@@ -121,6 +124,7 @@ func (j *job[T]) Work(ctx context.Context, row *river.Job[T]) error {
 // workDeploy takes steps of a deploy. Whoever holds the deploy already is told to look once more.
 func (w *Worker) workDeploy(ctx context.Context, args jobs.AdvanceDeploy) (time.Duration, error) {
 	ended := false
+	w.memory.setTrace(args.DeployID, tracing.Parent(ctx))
 	if !w.turns.take("deploy:"+string(args.DeployID), func() { ended = w.advance(ctx, args.DeployID) }) || !ended {
 		return lookEvery, nil
 	}

@@ -14,6 +14,8 @@ import (
 	"time"
 
 	"github.com/fairlead/fairlead/observability"
+	"github.com/fairlead/fairlead/observability/meter"
+	"github.com/fairlead/fairlead/observability/tracing"
 	"github.com/fairlead/fairlead/platform"
 	"github.com/fairlead/fairlead/platform/control"
 	"github.com/fairlead/fairlead/platform/routing"
@@ -128,6 +130,9 @@ type Options struct {
 	Drained func(ctx context.Context, instance platform.InstanceID) error
 	// Forget removes the repository of a deleted project; nil when there are none.
 	Forget func(ctx context.Context, project string) error
+	// Tracer makes spans of jobs and their steps, and Meter counts looks at jobs; both may be nil.
+	Tracer *tracing.Tracer
+	Meter  *meter.Meter
 	Log    *slog.Logger
 	// Crash is called at named points after an effect and before its record, and after the record; an error stops the
 	// step there, as a crash would. Only tests set it.
