@@ -20,6 +20,8 @@ const (
 	AdminToken  = platform.TokenPrefix + "admin"
 	AgentToken  = platform.TokenPrefix + "agent"
 	ViewerToken = platform.TokenPrefix + "viewer"
+	SenderToken = platform.TokenPrefix + "sender" // of the sample project
+	OtherToken  = platform.TokenPrefix + "other"  // a sender of another project
 )
 
 // Plane answers from the exported values, which a test may change before it serves them.
@@ -147,6 +149,10 @@ func (p *Plane) Authenticate(_ context.Context, secret, channel string) (platfor
 		return platform.Actor{Kind: platform.ActorAgent, Name: "fixer", TokenID: "tok_01", Role: platform.RoleOperator, Owner: "ada", Channel: channel}, nil
 	case ViewerToken:
 		return platform.Actor{Kind: platform.ActorHuman, Name: "eve", TokenID: "tok_eve", Role: platform.RoleViewer, Channel: channel}, nil
+	case SenderToken:
+		return sender("api", "shop", channel), nil
+	case OtherToken:
+		return sender("other-api", "other", channel), nil
 	}
 	return platform.Actor{}, platform.Errorf(platform.CodeUnauthenticated, "This token is unknown, expired or revoked.").WithHint("Ask an admin for a new one.")
 }
