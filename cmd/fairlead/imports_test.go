@@ -26,7 +26,7 @@ var floors = map[string]int{
 	"platform/runtime/docker": 2, "platform/source": 2, "platform/build": 2, "platform/store": 2, "platform/embeddedpg": 2,
 	"platform/router": 2, "platform/router/loadtest": 2, "observability/embedded": 2, "observability/embedded/quiet": 0,
 	"observability/prometheus": 2, "observability/exposition": 2, "observability/scrape": 2,
-	"observability/loki": 2, "observability/traces": 2,
+	"observability/loki": 2, "observability/traces": 2, "observability/otlp": 2,
 	"observability/spool": 2, "observability/forward": 3,
 	"agent/notify": 2,
 

@@ -19,7 +19,9 @@ import (
 	"github.com/fairlead/fairlead/observability/collect"
 	"github.com/fairlead/fairlead/observability/embedded"
 	"github.com/fairlead/fairlead/observability/forward"
+	"github.com/fairlead/fairlead/observability/otlp"
 	"github.com/fairlead/fairlead/observability/spool"
+	"github.com/fairlead/fairlead/observability/traces"
 	"github.com/fairlead/fairlead/platform"
 	"github.com/fairlead/fairlead/platform/build"
 	"github.com/fairlead/fairlead/platform/client"
@@ -47,6 +49,7 @@ type installation struct {
 	spool    *spool.Spool       // in front of stored
 	logs     *forward.Stream    // in front of spool: what everything appends to and asks
 	metrics  *meters
+	traces   *traces.Store
 	hub      *observability.Hub
 	engine   *docker.Runtime
 	router   *routing.Client
@@ -103,7 +106,7 @@ func (s *installation) openStores(context.Context) error {
 		return err
 	}
 	s.hub = observability.NewHub()
-	return nil
+	return s.openTraces()
 }
 
 func (s *installation) openEngine(ctx context.Context) error {
@@ -161,6 +164,7 @@ func (s *installation) buildCollectors(context.Context) error {
 		{Name: "roll up the usage", Every: time.Minute, Do: s.plane.RollUpUsage, Log: s.log},
 		{Name: "check the budgets", Every: 5 * time.Minute, Do: s.plane.CheckBudgets, Log: s.log},
 		{Name: "drop old logs", Every: 30 * time.Second, Do: s.dropLogs, Log: s.log},
+		{Name: "drop old traces", Every: 30 * time.Second, Do: s.traces.Prune, Log: s.log},
 	}
 	return err
 }
@@ -242,7 +246,7 @@ func (s *installation) buildFaces(context.Context) error {
 	}
 	s.api = httpapi.New(httpapi.Options{
 		Plane: s.plane, Responses: s.plane, Logger: s.log, Version: version, Ready: s.parts, Hosts: s.config.hosts,
-		Mounts: map[string]http.Handler{"/mcp": mcp.Handler(mcpOptions), "/git/": s.gitHandler()},
+		Mounts: map[string]http.Handler{"/mcp": mcp.Handler(mcpOptions), "/git/": s.gitHandler(), otlp.Endpoint + "/": s.otlpHandler()},
 	})
 	return nil
 }
@@ -337,6 +341,7 @@ func (s *installation) close() {
 		s.store.Close()
 	}
 	s.closeLogs()
+	s.closeTraces()
 	if s.metrics != nil {
 		if err := s.metrics.close(); err != nil {
 			s.log.Error("close the metric store", "error", err)
