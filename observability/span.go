@@ -3,6 +3,7 @@ package observability
 import (
 	"context"
 	"encoding/hex"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -101,6 +102,39 @@ type TracePage struct {
 type TraceDetail struct {
 	Trace
 	Tree []Span `json:"tree"`
+}
+
+// TraceOf tells of a trace by its spans, in whatever order.
+func TraceOf(spans []Span) Trace {
+	out := Trace{Spans: len(spans)}
+	var end, failed time.Time
+	var first *Span
+	for i := range spans {
+		s := &spans[i]
+		if out.At.IsZero() || s.At.Before(out.At) {
+			out.At, out.TraceID, out.Environment = s.At, s.TraceID, s.Environment
+		}
+		root := s.ParentID == ""
+		if first == nil || root && first.ParentID != "" || root == (first.ParentID == "") && s.At.Before(first.At) {
+			first = s
+			out.Service, out.Name = s.Service, s.Name
+		}
+		if s.End().After(end) {
+			end = s.End()
+		}
+		if s.Failed {
+			out.Failed++
+			if s.Error != "" && (failed.IsZero() || s.End().Before(failed)) {
+				out.Error, failed = s.Error, s.End()
+			}
+		}
+		if !slices.Contains(out.Services, s.Service) {
+			out.Services = append(out.Services, s.Service)
+		}
+	}
+	slices.Sort(out.Services)
+	out.Took = platform.Duration(end.Sub(out.At))
+	return out
 }
 
 // Spans is a store of spans for as long as an incident is young: it drops the oldest traces by age, and, when they take too

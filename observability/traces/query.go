@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"github.com/fairlead/fairlead/observability"
-	"github.com/fairlead/fairlead/platform"
 )
 
 // Each yields every span that the query chooses. Appends go on meanwhile.
@@ -206,34 +205,12 @@ func chosen(spans []record, q observability.TraceQuery) bool {
 
 // summarise tells of a trace by its spans.
 func summarise(spans []record, dropped int) observability.Trace {
-	out := observability.Trace{Spans: len(spans), Dropped: dropped}
-	var end, firstError time.Time
-	var begin int64
-	rooted := false
+	heads := make([]observability.Span, len(spans))
 	for i := range spans {
-		r := &spans[i]
-		d := decoder{text: r.text}
-		s := d.head()
-		if out.At.IsZero() || s.At.Before(out.At) {
-			out.At, out.TraceID, out.Environment = s.At, s.TraceID, s.Environment
-		}
-		if i == 0 || r.root && !rooted || r.root == rooted && r.at < begin {
-			out.Service, out.Name, begin, rooted = s.Service, s.Name, r.at, r.root
-		}
-		if s.End().After(end) {
-			end = s.End()
-		}
-		if s.Failed {
-			out.Failed++
-			if s.Error != "" && (firstError.IsZero() || s.End().Before(firstError)) {
-				out.Error, firstError = s.Error, s.End()
-			}
-		}
-		if !slices.Contains(out.Services, s.Service) {
-			out.Services = append(out.Services, s.Service)
-		}
+		d := decoder{text: spans[i].text}
+		heads[i] = d.head()
 	}
-	slices.Sort(out.Services)
-	out.Took = platform.Duration(end.Sub(out.At))
+	out := observability.TraceOf(heads)
+	out.Dropped = dropped
 	return out
 }

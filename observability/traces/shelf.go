@@ -50,7 +50,6 @@ type record struct {
 	at     int64 // nanoseconds
 	took   int64
 	failed bool
-	root   bool
 	text   string
 }
 
@@ -66,7 +65,7 @@ func (h *shelf) add(s *observability.Span, text string, now time.Time, limit int
 		h.traces[id] = t
 		h.plainBytes += t.bytes
 	}
-	r := record{at: s.At.UnixNano(), took: int64(s.Took), failed: s.Failed, root: s.ParentID == "", text: text}
+	r := record{at: s.At.UnixNano(), took: int64(s.Took), failed: s.Failed, text: text}
 	if slices.ContainsFunc(t.spans, func(other record) bool { return other.id() == r.id() }) {
 		return false
 	}
