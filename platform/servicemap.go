@@ -45,6 +45,14 @@ const (
 	SourceDisk     EdgeSource = "disk"     // both have the same disk
 )
 
+// MapRequest asks for the service map of an environment (production when none is named) in a range of time; zero times mean
+// the last hour.
+type MapRequest struct {
+	Project     string
+	Environment string
+	From, To    time.Time
+}
+
 // ServiceMap is who depends on whom in one environment: as it was seen from From to To, and as it is declared.
 type ServiceMap struct {
 	Project     string    `json:"project"`

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net/http"
+	"os"
 
 	"github.com/fairlead/fairlead/observability/otlp"
 	"github.com/fairlead/fairlead/observability/traces"
@@ -43,4 +44,13 @@ func (s *installation) closeTraces() {
 	if err := s.traces.Close(); err != nil {
 		s.log.Error("close the store of traces", "error", err)
 	}
+}
+
+// hostName is this machine's name, as a service map shows it.
+func hostName() string {
+	name, err := os.Hostname()
+	if err != nil {
+		return "this host"
+	}
+	return name
 }

@@ -137,6 +137,7 @@ func (s *installation) buildPlane(ctx context.Context) error {
 	}
 	s.plane = control.New(control.Options{
 		Store: s.store, Sealer: sealer, Logs: s.logs, Live: s.hub, Metrics: s.metrics, Current: s.metrics.latest, Prices: prices.Prices, LogsKept: s.logsKept(),
+		Spans: s.traces, HostName: hostName(),
 		BaseDomain: s.config.baseDomain, RouterURL: "http://" + s.config.router, APIURL: "http://" + s.config.api,
 		Host: func(ctx context.Context) (control.Host, error) {
 			h, err := s.engine.Host(ctx)
