@@ -5,9 +5,12 @@ import (
 	"fmt"
 	"net/http"
 	"os"
+	"time"
 
 	"github.com/fairlead/fairlead/observability/otlp"
 	"github.com/fairlead/fairlead/observability/traces"
+	"github.com/fairlead/fairlead/platform"
+	"github.com/fairlead/fairlead/platform/control"
 	"github.com/fairlead/fairlead/platform/httpapi"
 )
 
@@ -53,4 +56,12 @@ func hostName() string {
 		return "this host"
 	}
 	return name
+}
+
+// mapped lets an investigation ask who depends on whom.
+type mapped struct{ plane *control.Plane }
+
+// ServiceMap reads the map of an environment.
+func (m mapped) ServiceMap(ctx context.Context, project, environment string, from, to time.Time) (platform.ServiceMap, error) {
+	return m.plane.ServiceMap(ctx, platform.SystemActor("diagnosis"), platform.MapRequest{Project: project, Environment: environment, From: from, To: to})
 }
