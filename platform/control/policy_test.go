@@ -204,6 +204,13 @@ func TestScope_AnotherProjectIsNotFoundEverywhere(t *testing.T) {
 			_, err := b.QueryMetrics(ctx, eve, "shop", observability.MetricQuery{Expr: "up"})
 			return err
 		},
+		"traces": func() error {
+			_, err := b.SearchTraces(ctx, eve, observability.TraceQuery{Project: "shop"})
+			return err
+		},
+		"trace":     func() error { _, err := b.GetTrace(ctx, eve, "shop", traceOne); return err },
+		"map":       func() error { _, err := b.ServiceMap(ctx, eve, platform.MapRequest{Project: "shop"}); return err },
+		"telemetry": func() error { _, err := b.TelemetryScope(ctx, eve, "shop", ""); return err },
 		"watch": func() error {
 			return b.WatchEvents(ctx, eve, platform.EventFilter{Project: "shop"}, func(platform.Event) error { return nil })
 		},

@@ -48,6 +48,9 @@ type Plane struct {
 	Deliveries []platform.Delivery
 	WhyAnswer  platform.Why
 	Usage      platform.UsageReport
+	Traces     []observability.Trace
+	Trace      observability.TraceDetail
+	Map        platform.ServiceMap
 	// Fail, where set, is asked before every call but Authenticate.
 	Fail func(call string) error
 	// OnStatus, where set, is called by Status with the operation's context.
