@@ -3,6 +3,7 @@ package embedded
 import (
 	"context"
 	"fmt"
+	"iter"
 	"maps"
 	"regexp"
 	"slices"
@@ -42,7 +43,8 @@ func (l *Logs) collect(ctx context.Context, search *observability.Search, pager 
 	}
 	defer release()
 	now := l.options.now()
-	for window := range windows(search, now.Add(-l.options.Retention-48*time.Hour), now.Add(72*time.Hour)) {
+	oldest, newest := now.Add(-l.options.Retention-48*time.Hour), now.Add(72*time.Hour)
+	for window := range narrowed(windows(search, oldest, newest), l.sieves.narrow(search.Text), search.Backward) {
 		nearest := window.from
 		if search.Backward {
 			nearest = window.to
@@ -82,7 +84,11 @@ func (l *Logs) begin(ctx context.Context) (release func(), err error) {
 		return nil, platform.Errorf(platform.CodeExhausted, "The log store answers %d other queries, and none ended in time.", cap(l.slots)).
 			WithHint("Try again in a moment; several heavy queries run at once.")
 	}
-	l.makeVisible(readYourWrites)
+	if err := l.makeVisible(readYourWrites); err != nil {
+		<-l.slots
+		unuse()
+		return nil, fmt.Errorf("store what waits: %w", err)
+	}
 	return func() {
 		<-l.slots
 		unuse()
@@ -94,7 +100,7 @@ type span struct{ from, to int64 }
 
 // windows yields the range of s in pieces, each four times as long as the one before, nearest first. Nothing is stored
 // before oldest or after newest.
-func windows(s *observability.Search, oldest, newest time.Time) func(yield func(span) bool) {
+func windows(s *observability.Search, oldest, newest time.Time) iter.Seq[span] {
 	whole := clamp(s, oldest, newest)
 	from, to := whole.from, whole.to
 	if after := s.After.At; !after.IsZero() {
@@ -115,6 +121,23 @@ func windows(s *observability.Search, oldest, newest time.Time) func(yield func(
 			}
 			if !yield(piece) {
 				return
+			}
+		}
+	}
+}
+
+// narrowed yields the parts of the windows that may hold what is searched for, nearest first.
+func narrowed(windows iter.Seq[span], n *narrowing, backward bool) iter.Seq[span] {
+	return func(yield func(span) bool) {
+		for window := range windows {
+			parts := n.parts(window)
+			if backward {
+				slices.Reverse(parts)
+			}
+			for _, part := range parts {
+				if !yield(part) {
+					return
+				}
 			}
 		}
 	}
