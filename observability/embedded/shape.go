@@ -56,7 +56,9 @@ func (s *shaper) shapeOf(l *observability.Line, columns []string) (string, bool)
 		return "", false
 	}
 	s.cutLevel(raw, l.Level)
-	slices.SortFunc(s.cuts, func(a, b cut) int { return cmp.Or(cmp.Compare(a.from, b.from), cmp.Compare(a.to, b.to), strings.Compare(a.name, b.name)) })
+	slices.SortFunc(s.cuts, func(a, b cut) int {
+		return cmp.Or(cmp.Compare(a.from, b.from), cmp.Compare(a.to, b.to), strings.Compare(a.name, b.name))
+	})
 	s.text = s.text[:0]
 	end := 0
 	for _, c := range s.apart() {

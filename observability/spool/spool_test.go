@@ -2,6 +2,7 @@ package spool
 
 import (
 	"context"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"os"
@@ -10,6 +11,7 @@ import (
 	"sync"
 	"testing"
 	"time"
+	"unicode/utf8"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/stretchr/testify/require"
@@ -174,6 +176,43 @@ func TestLine_ComesBackWholeWhateverIsInIt(t *testing.T) {
 	})
 }
 
+func TestLine_PartsOfTheTextAreOnDiskOnceAndPartsAgain(t *testing.T) {
+	t.Parallel()
+	raw := `{"msg":"a message that is long enough to tell","user":"ada","user":"again"}`
+	l := observability.Line{At: start, Raw: raw, Message: raw[8:45], Fields: map[string]string{raw[48:52]: raw[55:58], "not": "there", "x": ""}}
+	delete(l.Fields, "x")
+	f := newFrames([]observability.Line{l})[0]
+	require.Less(t, len(f.bytes), frameHead+len(raw)+50)
+	f.seal(1, start)
+	stored, err := readFrame(strings.NewReader(string(f.bytes)), 0, int64(len(f.bytes)))
+	require.NoError(t, err)
+	require.NoError(t, stored.each(func(_ uint64, got *observability.Line) bool {
+		require.Equal(t, l.Normal(), *got)
+		require.Equal(t, 8, observability.PlaceIn(got.Raw, got.Message))
+		require.Equal(t, 55, observability.PlaceIn(got.Raw, got.Fields["user"]))
+		require.Equal(t, -1, observability.PlaceIn(got.Raw, got.Fields["not"]))
+		return true
+	}))
+}
+
+func TestLine_FramesFromBeforeThereWerePartsAreRead(t *testing.T) {
+	t.Parallel()
+	var old []byte
+	old = binary.AppendUvarint(old, hasRaw|hasFields|2<<levelShift)
+	old = binary.AppendUvarint(old, 0)
+	old = appendTime(old, time.Time{}, start)
+	old = binary.AppendUvarint(old, 7)
+	old = appendText(appendText(old, "hello"), `{"msg":"hello"}`)
+	old = binary.AppendUvarint(old, 1)
+	old = appendText(appendText(old, "user"), "ada")
+	stored := storedFrame{text: string(old), lines: 1}
+	require.NoError(t, stored.each(func(_ uint64, got *observability.Line) bool {
+		want := observability.Line{At: start.UTC(), Seq: 7, Level: levels[2], Message: "hello", Raw: `{"msg":"hello"}`, Fields: map[string]string{"user": "ada"}}
+		require.Equal(t, want, *got)
+		return true
+	}))
+}
+
 func anyLine(t *rapid.T) observability.Line {
 	text := func(label string) string { return rapid.StringN(0, 5, -1).Draw(t, label) }
 	at := func(label string) time.Time {
@@ -184,6 +223,9 @@ func anyLine(t *rapid.T) observability.Line {
 		Instance: text("instance"), Source: text("source"), Stream: text("stream"), Release: rapid.Int().Draw(t, "release"),
 		Level: rapid.SampledFrom(levels[:]).Draw(t, "level"), Message: text("message"), Raw: text("raw"), Seq: rapid.Uint64().Draw(t, "seq"),
 		Truncated: rapid.Bool().Draw(t, "cut"), Fields: rapid.MapOfN(rapid.StringN(1, 4, -1), rapid.StringN(1, 4, -1), 0, 3).Draw(t, "fields"),
+	}
+	if rapid.Bool().Draw(t, "parsed") && l.Raw != "" { // what was read out of the text is a part of it
+		l.Message, l.Fields["part"] = l.Raw[:utf8.RuneLen([]rune(l.Raw)[0])], l.Raw
 	}
 	if rapid.Bool().Draw(t, "joined") {
 		l.EndAt, l.EndSeq = at("end"), rapid.Uint64().Draw(t, "endseq")
