@@ -55,6 +55,7 @@ func (l *Logs) days() []day {
 		return nil
 	}
 	defer release()
+	_ = l.hand() // lines that wait have days too; an error is the next Append's to tell
 	names := l.storage.PartitionList()
 	slices.Sort(names)
 	out := make([]day, len(names))
