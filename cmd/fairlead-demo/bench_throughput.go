@@ -111,8 +111,8 @@ func collectInto(ctx context.Context, engine *said, dir string, spooled bool) er
 		return err
 	}
 	collector, err := collect.New(collect.Options{
-		Engine: engine, Logs: s.logs, Hub: observability.NewHub(), CursorDir: filepath.Join(dir, "cursors"),
-		Redactor: func(string) func(string) string { return benchRedactor() },
+		Engine: engine, Logs: undoubted{s.logs}, Hub: observability.NewHub(), CursorDir: filepath.Join(dir, "cursors"),
+		Redactor: func(string) func(string) string { return benchRedactor() }, DrainTimeout: time.Minute,
 	})
 	if err != nil {
 		return errors.Join(err, s.close())
@@ -128,6 +128,10 @@ func collectInto(ctx context.Context, engine *said, dir string, spooled bool) er
 	}
 	return errors.Join(err, s.close())
 }
+
+// undoubted is a store that says nothing of what it may lose, as the one behind a spool is to the collector: otherwise the
+// collector keeps the end of a container's output aside.
+type undoubted struct{ observability.Logs }
 
 // benchRedactor looks for twenty secrets, as many as a project of some size has.
 func benchRedactor() parse.Redact {
