@@ -46,6 +46,16 @@ func (l Line) Normal() Line {
 	return l
 }
 
+// IsNormal reports whether Normal would change nothing, which is quicker to say than to do.
+func (l *Line) IsNormal() bool {
+	if l.At.Location() != time.UTC || l.EndAt.Location() != time.UTC || len(l.Message) > MaxLineBytes || len(l.Raw) > MaxLineBytes {
+		return false
+	}
+	return utf8.ValidString(l.Raw) && utf8.ValidString(l.Message) &&
+		utf8.ValidString(l.Project) && utf8.ValidString(l.Environment) && utf8.ValidString(l.Service) && utf8.ValidString(l.Deploy) &&
+		utf8.ValidString(l.Instance) && utf8.ValidString(l.Source) && utf8.ValidString(l.Stream) && fieldsAreNormal(l.Fields)
+}
+
 func fieldsAreNormal(fields map[string]string) bool {
 	if len(fields) > MaxFields {
 		return false

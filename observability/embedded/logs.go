@@ -192,6 +192,25 @@ func (l *Logs) use() (release func(), err error) {
 // Append stores lines. It is unavailable while the disk has less free than MinFreeBytes; then no line was stored.
 // Lines older than the retention, or more than a day ahead, are dropped.
 func (l *Logs) Append(ctx context.Context, lines []observability.Line) error {
+	return l.AppendNormal(ctx, normal(lines))
+}
+
+// normal returns lines in normal form: lines itself when all are.
+func normal(lines []observability.Line) []observability.Line {
+	for i := range lines {
+		if !lines[i].IsNormal() {
+			out := make([]observability.Line, len(lines))
+			for i := range lines {
+				out[i] = lines[i].Normal()
+			}
+			return out
+		}
+	}
+	return lines
+}
+
+// AppendNormal is Append for lines that are in normal form (observability.Line.Normal).
+func (l *Logs) AppendNormal(ctx context.Context, lines []observability.Line) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}

@@ -14,19 +14,20 @@ import (
 // a second, for a query, or until they are many.
 type pending struct {
 	mu    sync.Mutex          // guards the fields below
-	rows  *logstorage.LogRows // nil while none waits
-	bytes int
+	rows  *logstorage.LogRows // nil before the first line; it keeps its memory
+	bytes int                 // of those that wait
+	idle  int                 // how often none waited
 	row   row
 	day   int64 // whose name is dayName
 	name  string
 }
 
 const (
-	pendingBytes = 8 << 20
+	pendingBytes = 4 << 20
 	dayLength    = int64(24 * time.Hour)
 )
 
-// pend adds lines to those that wait, all or none.
+// pend adds normal lines to those that wait, all or none.
 func (l *Logs) pend(lines []observability.Line) error {
 	p := &l.pending
 	p.mu.Lock()
@@ -44,10 +45,9 @@ func (l *Logs) pend(lines []observability.Line) error {
 		if p.rows == nil {
 			p.rows = logstorage.GetLogRows(nil, nil, nil, nil, "")
 		}
-		line := lines[i].Normal()
-		p.row.fill(&line)
+		p.row.fill(&lines[i])
 		p.rows.MustAdd(logstorage.TenantID{}, at, p.row.fields, p.row.tags)
-		l.sieves.add(p.dayOf(at), at, line.Message)
+		l.sieves.add(p.dayOf(at), at, lines[i].Message)
 		if p.bytes += p.row.bytes; p.bytes >= pendingBytes {
 			_ = l.handLocked() // the next Append says it; these lines are taken
 		}
@@ -70,16 +70,27 @@ func (l *Logs) hand() error {
 	return l.handLocked()
 }
 
+// restAfter is how often nothing was there to hand before the memory for it is given back.
+const restAfter = 20
+
 func (l *Logs) handLocked() error {
 	p := &l.pending
 	if p.rows == nil {
 		return nil
 	}
+	if p.rows.RowsCount() == 0 {
+		if p.idle++; p.idle > restAfter {
+			logstorage.PutLogRows(p.rows)
+			p.rows = nil
+		}
+		return nil
+	}
+	p.idle = 0
 	if err := l.sieves.flush(); err != nil {
 		return err
 	}
 	l.storage.MustAddRows(p.rows)
-	logstorage.PutLogRows(p.rows)
-	p.rows, p.bytes = nil, 0
+	p.rows.ResetKeepSettings()
+	p.bytes = 0
 	return nil
 }

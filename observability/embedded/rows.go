@@ -14,6 +14,7 @@ import (
 // Columns of a stored line. Fields of the line itself follow fieldPrefix, so that they cannot pass for one of ours.
 const (
 	colMessage     = "_msg"
+	colTags        = "_stream" // of the library
 	colProject     = "project"
 	colEnvironment = "environment"
 	colService     = "service"
@@ -35,7 +36,7 @@ const (
 // row is one line's columns; it keeps its memory from line to line.
 type row struct {
 	fields []logstorage.Field
-	tags   []logstorage.Field // those of fields that are indexed; lines that share them lie together on disk
+	tags   []logstorage.Field // what is indexed; lines that share it lie together on disk
 	bytes  int                // of all values
 	shaper shaper
 	order  []string          // the columns of the fields of the line before, in order
@@ -90,9 +91,9 @@ func (r *row) add(name, value string) {
 	}
 }
 
+// tag adds what is indexed, and is no column: the library gives it back with each block, as the block's stream.
 func (r *row) tag(name, value string) {
 	if value != "" {
-		r.add(name, value)
 		r.tags = append(r.tags, logstorage.Field{Name: name, Value: value})
 	}
 }
@@ -138,6 +139,8 @@ func lineOf(columns []logstorage.BlockColumn, i int, at int64) observability.Lin
 		case value == "":
 		case columns[c].Name == colShape:
 			shape = value
+		case columns[c].Name == colTags:
+			setTags(&l, value)
 		default:
 			setColumn(&l, columns[c].Name, value)
 		}
@@ -146,6 +149,24 @@ func lineOf(columns []logstorage.BlockColumn, i int, at int64) observability.Lin
 		l.Raw = textOf(shape, &l)
 	}
 	return l
+}
+
+// setTags reads the library's own writing of what is indexed: {name="value",name="value"}, its values in Go's quotes.
+func setTags(l *observability.Line, tags string) {
+	rest := strings.Trim(tags, "{}")
+	for rest != "" {
+		name, quoted, ok := strings.Cut(rest, "=")
+		text, err := strconv.QuotedPrefix(quoted)
+		if !ok || err != nil {
+			return
+		}
+		value, err := strconv.Unquote(text)
+		if err != nil {
+			return
+		}
+		setColumn(l, name, value)
+		rest = strings.TrimPrefix(quoted[len(text):], ",")
+	}
 }
 
 func setColumn(l *observability.Line, name, value string) {

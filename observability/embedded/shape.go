@@ -120,8 +120,9 @@ func capital(level observability.Level) string {
 		return "ERROR"
 	case observability.LevelFatal:
 		return "FATAL"
+	default:
+		return strings.ToUpper(string(level))
 	}
-	return strings.ToUpper(string(level))
 }
 
 // apart returns the cuts, which are sorted by their place, without those that overlap a longer one: of two at the same

@@ -238,6 +238,7 @@ func (s *Spool) readInto(b *batch, segment *segment, at *place) (full bool, err 
 	bytes := int64(0)
 	err = framesOf(file, at.offset, segment.size)(func(f storedFrame) error {
 		at.offset += f.size
+		b.lines = slices.Grow(b.lines, int(f.lines))
 		err := f.each(func(seq uint64, l *observability.Line) bool {
 			if seq >= b.end {
 				if len(b.lines) == 0 {
@@ -291,7 +292,7 @@ func (s *Spool) send(ctx context.Context, lines []observability.Line) (done int,
 	if len(lines) == 0 {
 		return 0, 0, nil
 	}
-	err = s.options.Target.Append(ctx, lines)
+	err = s.append(ctx, lines)
 	var refused *RefusedError
 	switch {
 	case err == nil:

@@ -46,8 +46,12 @@ func newFrames(lines []observability.Line) []frame {
 		b := newFrameBuilder(min(len(lines), maxFrameLines) * 160)
 		n := 0
 		for n < len(lines) && n < maxFrameLines && len(b.frame.bytes) < maxFrameBytes {
-			l := lines[n].Normal()
-			b.add(&l, uint64(n))
+			if l := &lines[n]; l.IsNormal() {
+				b.add(l, uint64(n))
+			} else {
+				normal := l.Normal()
+				b.add(&normal, uint64(n))
+			}
 			n++
 		}
 		out = append(out, b.finish())
