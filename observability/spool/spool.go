@@ -116,11 +116,12 @@ type Spool struct {
 	taken    uint64     // the target took every line before it
 	waiting  uint64     // lines that the target has not taken
 	batch    *batch     // on its way to the target; nil between two
-	history  []moment   // when the target had taken how much; the newest last
-	seen     uint64     // the target shows every line before it
-	place    place      // where the next batch is read
-	blocked  error      // why the target takes nothing now
-	failed   time.Time  // when it last took nothing
+	recent   recent
+	history  []moment  // when the target had taken how much; the newest last
+	seen     uint64    // the target shows every line before it
+	place    place     // where the next batch is read
+	blocked  error     // why the target takes nothing now
+	failed   time.Time // when it last took nothing
 	closed   bool
 }
 

@@ -153,12 +153,15 @@ func TestSpool_KeepsTheContractOfItsStore(t *testing.T) {
 	})
 }
 
+// unseen is for frames of which the lines play no part.
+func unseen(*observability.Line) {}
+
 func TestLine_ComesBackWholeWhateverIsInIt(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {
 		lines := rapid.SliceOfN(rapid.Custom(anyLine), 1, 30).Draw(t, "lines")
 		var got []observability.Line
-		for _, f := range newFrames(lines) {
+		for _, f := range newFrames(lines, unseen) {
 			f.seal(1, start)
 			stored, err := readFrame(strings.NewReader(string(f.bytes)), 0, int64(len(f.bytes)))
 			require.NoError(t, err)
@@ -181,7 +184,7 @@ func TestLine_PartsOfTheTextAreOnDiskOnceAndPartsAgain(t *testing.T) {
 	raw := `{"msg":"a message that is long enough to tell","user":"ada","user":"again"}`
 	l := observability.Line{At: start, Raw: raw, Message: raw[8:45], Fields: map[string]string{raw[48:52]: raw[55:58], "not": "there", "x": ""}}
 	delete(l.Fields, "x")
-	f := newFrames([]observability.Line{l})[0]
+	f := newFrames([]observability.Line{l}, unseen)[0]
 	require.Less(t, len(f.bytes), frameHead+len(raw)+50)
 	f.seal(1, start)
 	stored, err := readFrame(strings.NewReader(string(f.bytes)), 0, int64(len(f.bytes)))
@@ -234,7 +237,7 @@ func anyLine(t *rapid.T) observability.Line {
 }
 
 func FuzzReadFrame(f *testing.F) {
-	whole := newFrames(numbered(0, 3))[0]
+	whole := newFrames(numbered(0, 3), unseen)[0]
 	whole.seal(7, start)
 	f.Add(whole.bytes)
 	f.Fuzz(func(_ *testing.T, raw []byte) {
@@ -444,7 +447,7 @@ func TestOpen_TornTailIsCutOffAndWhatIsBeforeItKept(t *testing.T) {
 	file := filepath.Join(dir, segmentName(1))
 	whole, err := os.ReadFile(file)
 	require.NoError(t, err)
-	next := newFrames(numbered(10, 20))[0]
+	next := newFrames(numbered(10, 20), unseen)[0]
 	next.seal(11, time.Now())
 	for cut := range len(next.bytes) {
 		require.NoError(t, os.WriteFile(file, append(whole[:len(whole):len(whole)], next.bytes[:cut]...), 0o600))
@@ -509,23 +512,54 @@ func TestOpen_DamagedSegmentIsSetAsideAndTheRestIsKept(t *testing.T) {
 
 func TestSpool_SegmentDamagedWhileOpenDoesNotBlock(t *testing.T) {
 	t.Parallel()
-	target := &memory{}
-	s := open(t, Options{Target: target}, false)
-	for i := range 3 {
-		require.NoError(t, s.Append(t.Context(), numbered(10*i, 10*i+10)))
+	for name, inMemory := range map[string]bool{"a target that keeps up gets what is in memory": true, "any other what can be read": false} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			target := &memory{}
+			s := open(t, Options{Target: target}, false)
+			for i := range 3 {
+				require.NoError(t, s.Append(t.Context(), numbered(10*i, 10*i+10)))
+			}
+			f, err := os.OpenFile(filepath.Join(s.options.Dir, segmentName(1)), os.O_RDWR, 0)
+			require.NoError(t, err)
+			_, err = f.WriteAt([]byte{0xff, 0xff}, segmentHead+50)
+			require.NoError(t, err)
+			require.NoError(t, f.Close())
+			from := 0
+			if !inMemory {
+				s.recent.forget()
+				from = 10
+			}
+			for range 3 {
+				_, err := s.drainOnce(t.Context())
+				require.NoError(t, err)
+			}
+			same(t, numbered(from, 30), target.All())
+			require.Equal(t, uint64(from), s.Stats().Unreadable)
+			require.Zero(t, s.Stats().Lines)
+		})
 	}
-	f, err := os.OpenFile(filepath.Join(s.options.Dir, segmentName(1)), os.O_RDWR, 0)
-	require.NoError(t, err)
-	_, err = f.WriteAt([]byte{0xff, 0xff}, segmentHead+50)
-	require.NoError(t, err)
-	require.NoError(t, f.Close())
-	for range 3 {
-		_, err := s.drainOnce(t.Context())
-		require.NoError(t, err)
+}
+
+func TestSpool_LinesInMemoryAndOnDiskComeInOrderOnce(t *testing.T) {
+	t.Parallel()
+	target := &memory{before: errDown}
+	s := open(t, Options{Target: target, BatchLines: 700}, false)
+	const all = recentLines + 9000 // more than memory takes, and more again once there is room
+	for from := 0; from < all; from += 1000 {
+		require.NoError(t, s.Append(t.Context(), numbered(from, min(from+1000, all))))
+		if from == 12000 {
+			_, err := s.drainOnce(t.Context())
+			require.Error(t, err)
+			target.set(func(m *memory) { m.before = nil })
+			for range 10 {
+				_, err := s.drainOnce(t.Context())
+				require.NoError(t, err)
+			}
+		}
 	}
-	same(t, numbered(10, 30), target.All())
-	require.Equal(t, uint64(10), s.Stats().Unreadable)
-	require.Zero(t, s.Stats().Lines)
+	drainAll(t, s)
+	same(t, numbered(0, all), target.All())
 }
 
 func TestSpool_LostPositionResendsNothingThatTheStoreHas(t *testing.T) {
