@@ -33,6 +33,8 @@ func run() int {
 		return serveApp()
 	case "lines":
 		return printLines()
+	case "collect":
+		return collectHere(flag.Arg(1))
 	}
 
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)

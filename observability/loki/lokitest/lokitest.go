@@ -1,7 +1,8 @@
 // Package lokitest runs a real Loki server for tests.
 //
 // It owns the process: its free loopback ports, its temporary folder, waiting until it is ready, its end. The binary is the
-// one that LOKI_BIN names, else the one that `make loki` builds; without it a test fails. No production package imports it.
+// one that LOKI_BIN names, else the one that `make loki` builds; without it a test fails. No production package imports it;
+// the log bench does, which runs a Loki beside ours.
 package lokitest
 
 import (
@@ -9,6 +10,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"net"
 	"net/http"
 	"os"
@@ -84,8 +86,7 @@ func Shared(t testing.TB) *Server {
 	t.Helper()
 	shared.once.Do(func() {
 		if shared.dir, shared.err = os.MkdirTemp("", "fairlead-loki-"); shared.err == nil {
-			shared.server = &Server{config: "test.yaml", dir: shared.dir}
-			shared.err = shared.server.start(context.Background())
+			shared.server, shared.err = Launch(context.Background(), shared.dir)
 		}
 	})
 	if shared.err != nil {
@@ -118,6 +119,12 @@ func (s *Server) Tenant() string {
 func (s *Server) URL() string { return "http://" + s.address() }
 
 func (s *Server) address() string { return net.JoinHostPort("127.0.0.1", strconv.Itoa(s.http)) }
+
+// Launch returns a server that is ready and keeps what it has in dir, for a program that is no test. The caller kills it.
+func Launch(ctx context.Context, dir string) (*Server, error) {
+	s := &Server{config: "test.yaml", dir: dir}
+	return s, s.start(ctx)
+}
 
 func (s *Server) start(ctx context.Context) error {
 	root, err := moduleRoot()
@@ -270,6 +277,57 @@ func (s *Server) awaitReady(ctx context.Context, ended <-chan struct{}) error {
 			}
 		}
 	}
+}
+
+const (
+	flushLook  = 250 * time.Millisecond
+	flushQuiet = 12 // looks without a change, after which a flush is over
+)
+
+// Flushed lets the server write what it holds in memory, and returns how many bytes its chunks and their index have on
+// disk, once they do not grow any more. What the write-ahead log holds again does not count.
+func (s *Server) Flushed(ctx context.Context) (int64, error) {
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, s.URL()+"/flush", nil)
+	if err != nil {
+		return 0, fmt.Errorf("ask for a flush: %w", err)
+	}
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		return 0, fmt.Errorf("ask for a flush: %w", err)
+	}
+	resp.Body.Close()
+	look := time.NewTicker(flushLook)
+	defer look.Stop()
+	size := int64(-1)
+	for quiet := 0; quiet < flushQuiet; {
+		select {
+		case <-ctx.Done():
+			return 0, ctx.Err()
+		case <-look.C:
+		}
+		quiet++
+		if now := s.stored(); now != size {
+			size, quiet = now, 0
+		}
+	}
+	return size, nil
+}
+
+func (s *Server) stored() int64 {
+	total := int64(0)
+	_ = filepath.WalkDir(filepath.Join(s.dir, "data"), func(_ string, entry fs.DirEntry, err error) error {
+		switch {
+		case err != nil:
+			return nil //nolint:nilerr // it is gone
+		case entry.IsDir() && entry.Name() == "wal":
+			return filepath.SkipDir
+		}
+		if info, err := entry.Info(); err == nil && info.Mode().IsRegular() {
+			total += info.Size()
+		}
+		return nil
+	})
+	return total
 }
 
 func (s *Server) answers(ctx context.Context, path string) bool {
