@@ -93,6 +93,13 @@ type Cause struct {
 	Claims   []Claim   `json:"claims"`
 }
 
+// Hop is one step of how a fault spread: from the service that failed to the one that waited for it.
+type Hop struct {
+	From     string       `json:"from"`
+	To       string       `json:"to"`
+	Evidence []EvidenceID `json:"evidence,omitempty"`
+}
+
 // RuledOut is a hypothesis that the evidence speaks against.
 type RuledOut struct {
 	Hypothesis string       `json:"hypothesis"`
@@ -110,6 +117,8 @@ type Diagnosis struct {
 	Confidence  float64      `json:"confidence"` // 0 to 1, computed from evidence coverage
 	Causes      []Cause      `json:"causes"`
 	RuledOut    []RuledOut   `json:"ruled_out"`
+	BlastRadius []string     `json:"blast_radius,omitempty"` // services that suffered from it, the first failing one not among them
+	Propagation []Hop        `json:"propagation,omitempty"`
 	Gaps        []string     `json:"gaps"` // what could not be read; missing data is never evidence
 	Suggestions []Suggestion `json:"suggestions"`
 	Evidence    []EvidenceID `json:"evidence"` // everything that was frozen for it

@@ -749,9 +749,11 @@ retry-after`, "pull\nregistry\nimage\nsent by us\nmanifest"},
 	{platform.CategoryBuildFailed, 0.9, `
 failed to solve
 did not complete successfully
-error ts
+): error ts
 error: ts
-ts2
+error ts1
+error ts2
+error ts7
 eslint
 build failed
 build failure
@@ -1498,7 +1500,7 @@ func indexPart(s, part string) int {
 	for from := 0; i >= 0; {
 		at := from + i
 		clear := (!wordByte(first) || at == 0 || !wordByte(s[at-1]) || !shortWord(part)) &&
-			(!isDigitByte(last) || at+len(part) >= len(s) || !isDigitByte(s[at+len(part)])) && (!isDigitByte(first) || at == 0 || !numberByte(s[at-1]))
+			(!isDigitByte(last) || !onlyDigits(part) || at+len(part) >= len(s) || !isDigitByte(s[at+len(part)])) && (!onlyDigits(part) || at == 0 || !numberByte(s[at-1]))
 		if clear {
 			return at
 		}
@@ -1506,6 +1508,15 @@ func indexPart(s, part string) int {
 		i = strings.Index(s[from:], part)
 	}
 	return -1
+}
+
+func onlyDigits(part string) bool {
+	for i := range len(part) {
+		if !isDigitByte(part[i]) {
+			return false
+		}
+	}
+	return true
 }
 
 // shortWord reports whether a part is so short that it must begin a word, not stand inside one.

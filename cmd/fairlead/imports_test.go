@@ -33,7 +33,7 @@ var floors = map[string]int{
 	"platform/control": 3, "observability/collect": 3, "observability/collect/host": 2, "observability/collect/gpu": 2, "agent/evidence": 3,
 
 	// worker stands one floor above control: every effect it has is recorded through the one door.
-	"platform/worker": 4, "platform/httpapi": 4, "platform/client": 4, "agent": 4, "mcp/toolkit": 4,
+	"platform/worker": 4, "platform/httpapi": 4, "platform/client": 4, "agent": 4, "agent/eval": 5, "mcp/toolkit": 4,
 
 	"mcp/tools": 5, "mcp": 6, "cmd/fairlead/cli": 6, "cmd/fairlead": 7, "cmd/fairlead-demo": 7,
 }
