@@ -471,8 +471,11 @@ func continues(text []byte) bool {
 		bytes.HasPrefix(trimmed, []byte("goroutine ")) || bytes.HasPrefix(trimmed, []byte("at ")) && bytes.HasSuffix(trimmed, []byte(")"))
 }
 
-// closes reports whether a line ends an open Python trace: the error itself stands after the calls.
+// closes reports whether a line at the margin belongs to an open trace: a call in Go, and the error itself after the calls in Python.
 func closes(open string, text []byte) bool {
+	if strings.Contains(open, "goroutine ") && (bytes.HasSuffix(text, []byte(")")) || bytes.HasPrefix(text, []byte("created by "))) && !bytes.ContainsAny(text, " =") {
+		return true // a call of a Go trace stands at the margin, its place indented below
+	}
 	if !strings.Contains(open, "Traceback (most recent call last)") || len(text) == 0 || text[0] == ' ' {
 		return false
 	}

@@ -18,6 +18,8 @@ type candidate struct {
 	live    time.Time // when it took effect
 	tags    []string  // releases that hold it
 	prose   bool      // it touches only documents, tests and the like
+	head    bool      // a deploy names it
+	unborn  bool      // its service's deploys name commits, and none holds it
 }
 
 // candidates lists every change, the oldest first. A deploy whose commit is known is no candidate of its own.
@@ -89,6 +91,7 @@ func lookup(commits map[string]*Change, name string) (*Change, bool) {
 // goLive finds the deploy that brought a commit: the one that names it, else the first later one of its service.
 func (c *candidate) goLive(changes []Change, commits map[string]*Change) {
 	var first *Change
+	passed := false
 	for i := range changes {
 		d := &changes[i]
 		if d.Kind != platform.ChangeDeploy || d.At.Before(c.At) {
@@ -100,13 +103,16 @@ func (c *candidate) goLive(changes []Change, commits map[string]*Change) {
 		case known && d.Service != "" && d.Service == c.Service && !brought.At.Before(c.At): // a later commit brings the earlier ones
 		case !known && d.Brings == "" && d.Service != "" && d.Service == c.Service:
 		default:
+			passed = passed || known && d.Service == c.Service && c.Service != ""
 			continue
 		}
+		c.head = c.head || known && brought.ID == c.ID
 		if first == nil || d.At.Before(first.At) {
 			first = d
 		}
 	}
 	if first == nil {
+		c.unborn = passed
 		return
 	}
 	c.live = first.At

@@ -131,7 +131,17 @@ func firstHand(f *Facts, category platform.Category) bool {
 }
 
 // sure reports whether the best cause is told by the fault's own words, so that calm now does not speak against it.
-func sure(found []platform.Cause) bool { return len(found) > 0 && found[0].Score >= 0.62 }
+func sure(found []platform.Cause) bool {
+	if len(found) == 0 {
+		return false
+	}
+	switch found[0].Category {
+	case platform.CategoryDependency, platform.CategoryUpstream5xx, platform.CategoryDNSFailure, platform.CategoryLatencyRegression, platform.CategoryTrafficSurge:
+		return false // these pass by themselves, and what has passed is over
+	default:
+	}
+	return found[0].Score >= 0.62
+}
 
 // spreadFrom says who suffered from the cause and how it reached them.
 func (d *docket) spreadFrom(diagnosis *platform.Diagnosis, top platform.Cause) {

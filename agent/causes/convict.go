@@ -27,6 +27,7 @@ type lead struct {
 	says     string         // the sign in a few words, for the summary
 	direct   bool           // the signs are the fault's own words or codes, not only its effects
 	variable string
+	texts    []string // some of the lines, in full
 }
 
 // charge is a candidate held against a lead.
@@ -115,6 +116,12 @@ func (w *world) charge(l *lead, c *candidate) *charge {
 		return ch
 	}
 	ch.score = reach * kin * w.timing(l, c, onset)
+	switch {
+	case c.unborn:
+		ch.score *= 0.72 // no deploy is known to have brought it live
+	case c.head:
+		ch.score += 0.02
+	}
 	return ch
 }
 
@@ -247,17 +254,28 @@ func (w *world) touch(l *lead, c *candidate, ch *charge) float64 {
 		}
 	}
 	for depth, frame := range l.frames {
-		touchFrame(c, frame, depth, take)
+		touchFrame(c, frame, depth, func(score float64, how, quote, file string, h *Hunk) {
+			if !inCode(l.category) { // the trace passes through code that only meets the fault
+				score *= 0.72
+			}
+			take(score, how, quote, file, h)
+		})
 	}
 	for _, n := range l.names {
 		touchName(c, n, take)
 	}
 	way := ways[l.category]
-	vocabulary := touchWords(c, way, take)
+	touchKnobs(c, l.category, take)
+	vocabulary := touchWords(c, way, func(score float64, how, quote, file string, h *Hunk) {
+		if way.outside { // many innocent changes speak of it
+			score = math.Min(score, sureOnly-0.05)
+		}
+		take(score, how, quote, file, h)
+	})
 	if best > 0 && vocabulary > 0 && best > vocabulary {
 		best = math.Min(1, best+0.1) // it names what failed, and does so in a way that can bring it
 	}
-	if slices.Contains(way.kinds, c.Kind) && !nothingButDeploy(c) {
+	if slices.Contains(way.kinds, c.Kind) && !nothingButDeploy(c) && !(c.Kind == platform.ChangeSecret && !l.speaks("auth", "denied", "credential", "password", "token", "401", "key", "secret")) {
 		fit := 0.55
 		if vocabulary > 0 || way.said != nil && way.said.MatchString(c.Message) {
 			fit = 0.8
@@ -265,6 +283,25 @@ func (w *world) touch(l *lead, c *candidate, ch *charge) float64 {
 		take(fit, fmt.Sprintf("a change of kind %s can bring this by itself", c.Kind), firstLine(c.Message), "", nil)
 	}
 	return best
+}
+
+// inCode reports whether a fault of the category lies in the code that its stack trace runs through.
+func inCode(c platform.Category) bool {
+	switch c {
+	case platform.CategoryCodeError, platform.CategoryHang, platform.CategoryPoisonMessage, platform.CategoryMemoryLeak, platform.CategoryLatencyRegression:
+		return true
+	}
+	return false
+}
+
+// speaks reports whether the words of the lead hold one of the parts.
+func (l *lead) speaks(parts ...string) bool {
+	for _, c := range l.claims {
+		if containsAnyOf(strings.ToLower(c.Quote), parts...) {
+			return true
+		}
+	}
+	return false
 }
 
 func nothingButDeploy(c *candidate) bool { return c.Kind == platform.ChangeDeploy }

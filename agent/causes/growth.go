@@ -84,18 +84,24 @@ func (d *docket) rise(m *Metric, category platform.Category, score, factor float
 // leak tells a leak from a step: memory that climbs for long at steady load, or climbs again after each restart.
 func (d *docket) leak(m *Metric) {
 	climbs := sawtooth(m.Points)
-	span := time.Duration(0)
+	span, whole := time.Duration(0), time.Duration(0)
 	if n := len(m.Points); n > 0 {
-		span = m.Points[n-1].At.Sub(m.Onset)
+		span, whole = m.Points[n-1].At.Sub(m.Onset), m.Points[n-1].At.Sub(m.Points[0].At)
+	}
+	patience := 15 * time.Minute
+	if d.killed(m.Service) { // a quick climb to the limit is a kill for memory; a leak takes its time
+		patience = 3 * time.Hour
 	}
 	switch {
+	case climbs >= 2 && whole/time.Duration(climbs) < max(patience/3, 25*time.Minute):
+		d.say(m, platform.CategoryOOMKilled, 0.3, fmt.Sprintf("%s of %s climbs and falls %d times.", m.Name, m.Service, climbs), false)
 	case climbs >= 2:
 		l := d.say(m, platform.CategoryMemoryLeak, 0.78, fmt.Sprintf("%s of %s climbs, falls at a restart and climbs again, %d times.", m.Name, m.Service, climbs), true)
 		l.slow = true
 		if l.onset.IsZero() && len(m.Points) > 0 {
 			l.onset = m.Points[0].At
 		}
-	case d.w.current(m) && m.Kind == series.Ramp && m.Up() && m.Ratio() >= 1.2 && span >= 15*time.Minute:
+	case d.w.current(m) && m.Kind == series.Ramp && m.Up() && m.Ratio() >= 1.2 && span >= patience:
 		score := 0.55
 		if span >= time.Hour {
 			score += 0.12
@@ -117,6 +123,17 @@ func (d *docket) leak(m *Metric) {
 	case d.w.current(m) && m.Up() && m.Ratio() >= 1.5 && (m.Kind == series.Step || m.Kind == series.Ramp):
 		d.say(m, platform.CategoryOOMKilled, 0.28, movement(m), false)
 	}
+}
+
+// killed reports whether an instance of the service was killed for memory.
+func (d *docket) killed(service string) bool {
+	for _, in := range d.w.f.Fleet {
+		if in.Service == service && in.OOMKilled {
+			return true
+		}
+	}
+	l, ok := d.leads[string(platform.CategoryOOMKilled)+"\x00"+service]
+	return ok && l.direct && l.score >= 0.6
 }
 
 // lastRise is the share of a ramp's climb that fell in its last third: a third for a straight line, less for one that levels off.

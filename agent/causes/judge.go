@@ -89,7 +89,7 @@ func investigate(f *Facts) (found []platform.Cause, d *docket) {
 func (d *docket) blame() {
 	for _, l := range slices.Clone(d.order) {
 		switch l.category {
-		case platform.CategoryDependency, platform.CategoryUpstream5xx:
+		case platform.CategoryDependency, platform.CategoryUpstream5xx, platform.CategoryUngracefulStop:
 		default:
 			continue
 		}
@@ -110,6 +110,9 @@ func (d *docket) blame() {
 			category, moved.score = platform.CategoryCodeError, 0.3*l.score
 			moved.direct = false
 		}
+		if l.category == platform.CategoryUngracefulStop {
+			category, moved.score = l.category, l.score
+		}
 		to := d.add(category, target, moved)
 		to.names = append(to.names, l.names...)
 		l.score = math.Max(0, l.score-0.4)
@@ -118,8 +121,11 @@ func (d *docket) blame() {
 
 // accused is the service that a lead's own words name.
 func (d *docket) accused(l *lead) string {
-	for _, c := range l.claims {
-		for _, h := range hostsIn(c.Quote) {
+	if l.category == platform.CategoryUngracefulStop && len(d.w.needs[l.service]) == 0 {
+		return ""
+	}
+	for _, text := range l.texts {
+		for _, h := range hostsIn(text) {
 			if s := d.w.serviceOf(h); s != "" && s != l.service {
 				return s
 			}

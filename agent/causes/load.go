@@ -50,7 +50,13 @@ func (d *docket) traffic() {
 			l.others = append(l.others, callers...)
 		case measured == 0 || above == nil:
 			if retries == nil && len(d.w.risenAnywhere(series.Retries)) == 0 {
-				d.say(requests, platform.CategoryTrafficSurge, math.Min(0.72, 0.48+0.06*requests.Ratio()), movement(requests), true)
+				at := s
+				if named := d.w.f.Incident.Service; named != s && d.w.reaches(s, named) {
+					at = named // the door is not what fails behind it
+				}
+				d.add(platform.CategoryTrafficSurge, at, sign{
+					score: math.Min(0.72, 0.48+0.06*requests.Ratio()), text: movement(requests), cite: requests.Cite, onset: requests.Onset, says: inSentence(movement(requests)), direct: true,
+				})
 			}
 		}
 	}
@@ -101,11 +107,11 @@ func sameMessage(v *voice) (string, bool) {
 	}
 	fields := strings.FieldsFunc(v.Text, func(r rune) bool { return strings.ContainsRune(" \t\n,;:=()[]{}\"'`", r) })
 	for i, f := range fields {
-		if len(f) < 4 || !strings.ContainsAny(f, "0123456789") || i == 0 {
+		if len(f) < 4 || !strings.ContainsAny(f, "0123456789") || i == 0 || strings.Contains(f, "/") || strings.Count(f, ".") > 0 || strings.Count(f, ":") > 0 || strings.Contains(f, "T0") || strings.Contains(f, "T1") || strings.Contains(f, "T2") {
 			continue
 		}
 		before := strings.ToLower(strings.Join(fields[max(0, i-3):i], " "))
-		if !containsAnyOf(before, "message", "msg", "job", "task", "offset", "delivery", "id", "event", "record", "key") {
+		if !containsAnyOf(before, "message", "msg", "job", "task", "offset", "delivery", "event", "record", "tag", "msgid", "message_id") {
 			continue
 		}
 		same := 0

@@ -97,12 +97,19 @@ func (d *docket) hearOne(v *voice, m match, loudest int) {
 	if m.weight < 0.6 && level < 0.8 {
 		return
 	}
+	if m.category == platform.CategoryUpstream5xx && served.MatchString(m.quote) && !strings.Contains(m.quote, "://") {
+		return // its own answer in its own access log: a symptom, whatever failed behind it
+	}
+	service := d.subject(v, m.category)
+	if level < 1 && v.since <= 5 && !v.Counted {
+		level *= 0.75 // a few warnings prove little
+	}
 	share := math.Sqrt(float64(v.since) / float64(loudest))
 	strength := m.weight * v.novelty * level * (0.86 + 0.14*math.Min(1, share))
 	if strength < 0.12 {
 		return
 	}
-	l := d.add(m.category, v.Service, sign{
+	l := d.add(m.category, service, sign{
 		score: strength, quote: m.quote, cite: v.Cite, onset: onsetOf(v), says: inSentence(m.quote), direct: m.weight >= 0.7 && v.novelty >= 0.5,
 		text: fmt.Sprintf("%s says so %s.", orNameless2(v.Service), times(max(1, v.Count))),
 	})
@@ -115,6 +122,34 @@ func (d *docket) hearOne(v *voice, m match, loudest int) {
 		}
 	}
 	d.name(l, v, m)
+	if len(l.texts) < 4 {
+		l.texts = append(l.texts, v.Text)
+	}
+}
+
+// served is a line of an access log.
+var served = regexp.MustCompile(`"?(?:GET|POST|PUT|PATCH|DELETE|HEAD|OPTIONS) /[^ ]* ?(?:HTTP/[\d.]+)?"?[ ,:]+(?:status=|code=|-> )?\d{3}`)
+
+// agents are parts of the platform that speak of the services they build, start and carry.
+var agents = regexp.MustCompile(`(?i)^(?:dockerd?|docker-engine|containerd|runc|kubelet|kernel|systemd|builder|buildkit|buildkitd|build|ci|ci-runner|deployer|deploy|orchestrator|nomad|swarm|registry|scheduler-agent|engine|node-agent|podman|cri-o|kaniko|argocd|helm)(?:[-_.]?\d+)?$`)
+
+// subject is the service that a voice speaks of: its own, or, where a part of the platform speaks of what it starts, the one
+// that the line names or else the incident's.
+func (d *docket) subject(v *voice, category platform.Category) string {
+	if !agents.MatchString(v.Service) || slices.Contains(d.w.needs[d.w.f.Incident.Service], v.Service) && category == platform.CategoryDependency {
+		return v.Service
+	}
+	lower := strings.ToLower(v.Text)
+	best := ""
+	for _, s := range d.w.services {
+		if s != v.Service && len(s) > len(best) && strings.Contains(lower, strings.ToLower(s)) {
+			best = s
+		}
+	}
+	if best != "" {
+		return best
+	}
+	return d.w.f.Incident.Service
 }
 
 func orNameless2(service string) string {
@@ -345,13 +380,16 @@ func (d *docket) checks() {
 	}
 }
 
+// listens is how a server says where it listens, host first where it says one.
+var listens = regexp.MustCompile(`(?i)(?:listening|listen|serving|running|started|bound|server|http)\b[^\n]{0,60}?(?:addr(?:ess)?["=: ]+|on |at |://|listen["=: ]+|bind["=: ]+)"?(\[?[\w.:*-]*\]?):(\d{2,5})\b`)
+
 // listening reads where a service says that it listens.
 func (d *docket) listening(service string) (ports []string, ok bool) {
 	for _, v := range d.w.talks {
 		if v.Service != service {
 			continue
 		}
-		for _, re := range listenWords {
+		for _, re := range append(slices.Clone(listenWords), listens) {
 			for _, m := range re.FindAllStringSubmatch(v.Text, 2) {
 				ports = append(ports, m[2])
 				if strings.HasPrefix(m[1], "127.") || m[1] == "localhost" {

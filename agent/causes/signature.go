@@ -1391,6 +1391,14 @@ slo breach`, "loading\nstarted in"},
 	{platform.CategoryCodeError, 0.6, `
 panic: runtime error
 panic:
+worker panic
+panic recovered
+recovered from panic
+panic err=
+panic serving
+assignment to entry in nil map
+nil map
+null pointer
 nil pointer dereference
 nullpointerexception
 nullreferenceexception

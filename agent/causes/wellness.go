@@ -12,6 +12,11 @@ import (
 // purpose, symptom metrics are in band or back in it, the last checks passed, and no grave words go on. It needs
 // positive evidence: silence is not health.
 func (d *docket) well() (string, []platform.EvidenceID, bool) {
+	switch d.w.f.Incident.Signal {
+	case platform.SignalBuildFailed, platform.SignalDeployFailed, platform.SignalOOM, platform.SignalCrashLoop:
+		return "", nil, false
+	default:
+	}
 	var ids []platform.EvidenceID
 	var good []string
 	running, planned := 0, 0

@@ -95,7 +95,7 @@ var vocabulary = []entry{
 	{QueueAge, []string{"schedule"}, []string{"latency", "delay"}, nil},
 	{PoolWait, nil, []string{"pool", "connection", "connections", "hikaricp", "conn", "pgbouncer"}, nil}, // narrowed by poolMeaning
 	{LogVolume, []string{"log"}, []string{"lines", "bytes", "volume", "rate", "records", "messages", "events", "mb"}, nil},
-	{LogVolume, []string{"logs"}, nil, nil},
+	{LogVolume, []string{"logs"}, nil, []string{"disk", "transaction", "wal", "binlog", "redo", "usage"}},
 	{QueueDepth, nil, []string{"lag", "backlog", "depth", "enqueued", "unacked", "ready", "pending", "queued", "waiting"}, []string{"replication", "replica", "lock", "eventloop", "loop", "replicas", "pods", "instances"}},
 	{QueueDepth, nil, []string{"queue", "queues"}, []string{"processed", "consumed", "rate", "published", "throughput"}},
 	{Processed, nil, []string{"processed", "consumed", "completed", "acked", "throughput", "dequeued"}, nil},
@@ -104,7 +104,7 @@ var vocabulary = []entry{
 	{DiskIO, []string{"disk"}, []string{"io", "iops", "read", "reads", "write", "writes", "await", "iowait", "busy"}, nil},
 	{DiskIO, nil, []string{"iops", "iowait"}, nil},
 	{DiskFree, nil, []string{"disk", "filesystem", "fs", "volume", "storage", "inodes", "inode", "partition"}, []string{"used", "usage", "utilization", "full", "percent", "pct", "size"}}, // needs a word of freedom, see below
-	{DiskUsed, nil, []string{"disk", "filesystem", "fs", "volume", "storage", "inodes", "inode", "partition"}, []string{"size"}},
+	{DiskUsed, nil, []string{"disk", "filesystem", "fs", "volume", "storage", "inodes", "inode", "partition", "disks"}, []string{"size"}},
 	{GCPause, nil, []string{"gc"}, nil},
 	{MemoryShare, []string{"memory"}, []string{"percent", "pct", "ratio", "utilization", "util", "utilisation", "saturation"}, nil},
 	{MemoryShare, []string{"mem"}, []string{"percent", "pct", "ratio", "utilization", "util", "utilisation"}, nil},
