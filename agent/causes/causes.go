@@ -10,6 +10,7 @@ package causes
 import (
 	"fmt"
 	"sort"
+	"strings"
 
 	"github.com/fairlead/fairlead/platform"
 )
@@ -226,8 +227,20 @@ func confidence(ranked []platform.Cause, f *Facts) float64 {
 			c -= 0.15 - margin
 		}
 	}
-	c -= 0.03 * float64(min(len(f.Gaps), 5))
+	c -= 0.03 * float64(min(gravely(f.Gaps), 5))
 	return clamp(c)
+}
+
+// gravely counts the gaps that leave room for another answer. A bundle need not hold every kind of file.
+func gravely(gaps []string) int {
+	n := 0
+	for _, g := range gaps {
+		name, absent := strings.CutPrefix(g, "the bundle has no ")
+		if !absent || name == "logs.ndjson" || name == "metrics.csv" || name == "changes.ndjson" {
+			n++
+		}
+	}
+	return n
 }
 
 func clamp(v float64) float64 {
