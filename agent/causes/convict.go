@@ -28,6 +28,7 @@ type lead struct {
 	direct   bool           // the signs are the fault's own words or codes, not only its effects
 	variable string
 	texts    []string // some of the lines, in full
+	common   bool     // several services that have nothing else in common show the same
 }
 
 // charge is a candidate held against a lead.
@@ -38,6 +39,8 @@ type charge struct {
 	quote string
 	hunk  *Hunk
 	file  string
+	// pointed is set when the change touches a name or a place that the signs give.
+	pointed bool
 }
 
 const (
@@ -49,8 +52,17 @@ const (
 // recent, and none that came after the onset.
 func (w *world) convict(l *lead) (guilty *charge, acquitted []platform.RuledOut) {
 	var best, second *charge
-	for _, c := range w.suspects {
-		ch := w.charge(l, c)
+	charges := make([]*charge, len(w.suspects))
+	pointed := false
+	for i, c := range w.suspects {
+		charges[i] = w.charge(l, c)
+		pointed = pointed || charges[i].pointed && charges[i].score >= convicts
+	}
+	for i, c := range w.suspects {
+		ch := charges[i]
+		if pointed && !ch.pointed { // where one change touches what the error names, words alone weigh less
+			ch.score *= 0.75
+		}
 		if ch.score <= 0 {
 			acquitted = append(acquitted, ruleOut(c, ch.how))
 			continue
@@ -66,6 +78,9 @@ func (w *world) convict(l *lead) (guilty *charge, acquitted []platform.RuledOut)
 	if ways[l.category].outside {
 		need = sureOnly
 	}
+	if best != nil && best.score < need && w.unrivalled(l, best, second) {
+		need = best.score
+	}
 	if best == nil || best.score < need {
 		if shown := w.exposed(l); shown != nil {
 			best = shown
@@ -80,6 +95,19 @@ func (w *world) convict(l *lead) (guilty *charge, acquitted []platform.RuledOut)
 		acquitted = append(acquitted, ruleOut(second.candidate, "another change reaches what failed more directly"))
 	}
 	return best, acquitted
+}
+
+// unrivalled reports whether a charge that is not strong by itself is the only one that touches what can bring the fault: a
+// change of the very service, while every other change near the onset reaches nothing.
+func (w *world) unrivalled(l *lead, best, second *charge) bool {
+	least := 0.34
+	if ways[l.category].outside {
+		least = 0.42
+		if best.Kind == platform.ChangeCommit || best.Kind == platform.ChangeDeploy {
+			return false
+		}
+	}
+	return best.score >= least && (best.service == l.service || best.service == "" || shared(best.candidate)) && (second == nil || second.score < 0.66*best.score)
 }
 
 func ruleOut(c *candidate, why string) platform.RuledOut {
@@ -107,6 +135,9 @@ func (w *world) charge(l *lead, c *candidate) *charge {
 		return ch
 	}
 	reach := w.touch(l, c, ch)
+	if c.service != "" && c.service != l.service && !w.observed(c.service) && reach < 0.6 {
+		reach = 0
+	}
 	if reach == 0 {
 		ch.how = "it touches nothing that can bring this"
 		return ch
@@ -144,8 +175,10 @@ func (w *world) kinship(l *lead, c *candidate) float64 {
 		return 0.7
 	case slices.Contains(w.sharing[l.service], c.service) && ways[l.category].outside:
 		return 0.8
-	case slices.Contains(w.neededBy[l.service], c.service) && callersMay(l.category):
+	case slices.Contains(w.neededBy[l.service], c.service) && (callersMay(l.category) || c.Kind == platform.ChangeFlag):
 		return 0.85
+	case !w.observed(c.service) && len(w.needs[c.service])+len(w.neededBy[c.service]) == 0:
+		return 0.84 // a repository that runs nowhere by itself: a library, or what builds and carries the others
 	case w.named(l, c):
 		return 0.6
 	}
@@ -265,9 +298,13 @@ func (w *world) touch(l *lead, c *candidate, ch *charge) float64 {
 		touchName(c, n, take)
 	}
 	way := ways[l.category]
+	ch.pointed = best >= 0.6
+	if c.Kind == platform.ChangeFlag && akin(l, c) {
+		take(0.85, "it speaks of what failed", firstLine(c.Message), "", nil)
+	}
 	touchKnobs(c, l.category, take)
 	vocabulary := touchWords(c, way, func(score float64, how, quote, file string, h *Hunk) {
-		if way.outside { // many innocent changes speak of it
+		if way.outside || l.common { // many innocent changes speak of it
 			score = math.Min(score, sureOnly-0.05)
 		}
 		take(score, how, quote, file, h)
@@ -277,8 +314,11 @@ func (w *world) touch(l *lead, c *candidate, ch *charge) float64 {
 	}
 	if slices.Contains(way.kinds, c.Kind) && !nothingButDeploy(c) && !(c.Kind == platform.ChangeSecret && !l.speaks("auth", "denied", "credential", "password", "token", "401", "key", "secret")) {
 		fit := 0.55
+		if c.Kind == platform.ChangeConfig { // settings are many: one must be about the fault
+			fit = 0.4
+		}
 		if vocabulary > 0 || way.said != nil && way.said.MatchString(c.Message) {
-			fit = 0.8
+			fit = 0.84
 		}
 		take(fit, fmt.Sprintf("a change of kind %s can bring this by itself", c.Kind), firstLine(c.Message), "", nil)
 	}

@@ -93,14 +93,14 @@ func (d *docket) leak(m *Metric) {
 		patience = 3 * time.Hour
 	}
 	switch {
-	case climbs >= 2 && whole/time.Duration(climbs) < max(patience/3, 25*time.Minute):
+	case climbs >= 2 && whole/time.Duration(climbs) < max(patience/2, 25*time.Minute):
 		d.say(m, platform.CategoryOOMKilled, 0.3, fmt.Sprintf("%s of %s climbs and falls %d times.", m.Name, m.Service, climbs), false)
+	case climbs >= 2 && !d.restarted(m.Service):
+		// memory that a collector takes back is no leak
 	case climbs >= 2:
 		l := d.say(m, platform.CategoryMemoryLeak, 0.78, fmt.Sprintf("%s of %s climbs, falls at a restart and climbs again, %d times.", m.Name, m.Service, climbs), true)
-		l.slow = true
-		if l.onset.IsZero() && len(m.Points) > 0 {
-			l.onset = m.Points[0].At
-		}
+		l.slow, l.onset = true, climbStart(m.Points)
+		l.slack = maxDuration(l.slack, 40*time.Minute)
 	case d.w.current(m) && m.Kind == series.Ramp && m.Up() && m.Ratio() >= 1.2 && span >= patience:
 		score := 0.55
 		if span >= time.Hour {
@@ -125,10 +125,31 @@ func (d *docket) leak(m *Metric) {
 	}
 }
 
+// restarted reports whether instances of the service ended, began or were replaced while its series ran.
+func (d *docket) restarted(service string) bool {
+	for _, m := range d.w.of(service) {
+		if len(m.Points) == 0 {
+			continue
+		}
+		from, to := m.Points[0].At, m.Points[len(m.Points)-1].At
+		for _, in := range d.w.f.Fleet {
+			if in.Service == service && (in.Restarts > 0 || in.StartedAt.After(from) && in.StartedAt.Before(to) && to.Sub(from) > 0) {
+				return true
+			}
+		}
+		for _, c := range d.w.f.Changes {
+			if c.Kind == platform.ChangeDeploy && c.Service == service && c.At.After(from) && c.At.Before(to) {
+				return true
+			}
+		}
+	}
+	return d.w.risen(service, 1, series.Restarts) != nil
+}
+
 // killed reports whether an instance of the service was killed for memory.
 func (d *docket) killed(service string) bool {
 	for _, in := range d.w.f.Fleet {
-		if in.Service == service && in.OOMKilled {
+		if in.Service == service && in.OOMKilled && !in.StoppedByUs() {
 			return true
 		}
 	}
@@ -171,19 +192,35 @@ func sawtooth(points []series.Point) int {
 	if high-low < 0.3*high {
 		return 0
 	}
-	falls, rising := 0, 0
+	falls, rising, trough, start := 0, 0, points[0].Value, 0
 	for i := 1; i < len(points); i++ {
 		switch step := points[i].Value - points[i-1].Value; {
-		case step < -0.5*(high-low):
-			if rising >= 4 {
+		case step < -0.2*(high-low):
+			late := points[start+(i-1-start)*2/3].Value // it must still climb when it ends: what levels off has warmed up
+			if climb := points[i-1].Value - trough; rising >= 5 && climb > 0.2*(high-low) && points[i-1].Value-late > 0.15*climb {
 				falls++
 			}
-			rising = 0
+			rising, trough, start = 0, points[i].Value, i
 		case step > 0:
 			rising++
 		}
+		trough = math.Min(trough, points[i].Value)
 	}
 	return falls
+}
+
+// climbStart is where the first climb of a sawtooth began.
+func climbStart(points []series.Point) time.Time {
+	top := 0
+	for i, p := range points {
+		if p.Value > points[top].Value {
+			top = i
+		}
+	}
+	if shape := series.Read(points[:top+1], false); shape.Kind != series.Flat {
+		return shape.Onset
+	}
+	return points[0].At
 }
 
 // connections reads connections in use against the most there may be.

@@ -6,7 +6,9 @@ import (
 	"slices"
 	"sort"
 	"strings"
+	"time"
 
+	"github.com/fairlead/fairlead/agent/series"
 	"github.com/fairlead/fairlead/platform"
 )
 
@@ -73,6 +75,7 @@ func investigate(f *Facts) (found []platform.Cause, d *docket) {
 	d.load()
 	d.read()
 	d.blame()
+	d.gather()
 	d.explain()
 	sort.SliceStable(d.order, func(i, j int) bool { return d.order[i].score > d.order[j].score })
 	for i, l := range d.order {
@@ -83,6 +86,62 @@ func investigate(f *Facts) (found []platform.Cause, d *docket) {
 	}
 	sort.SliceStable(found, func(i, j int) bool { return found[i].Score > found[j].Score })
 	return found, d
+}
+
+// gather marks trouble that several services with nothing but a host, a disk or a resolver in common show at once: what one
+// of them changed did not bring it to the others. The origin is the host where one is known.
+func (d *docket) gather() {
+	for _, category := range []platform.Category{platform.CategoryDiskFull, platform.CategoryDNSFailure, platform.CategoryClockSkew, platform.CategoryReadOnlyFS, platform.CategoryGPUUnavailable, platform.CategoryCertExpired, platform.CategoryUpstream5xx, platform.CategoryBadCredentials} {
+		var alike []*lead
+		for _, l := range d.order {
+			if l.category == category && l.direct && l.score >= strong {
+				alike = append(alike, l)
+			}
+		}
+		if len(alike) < 2 {
+			continue
+		}
+		for _, l := range alike {
+			for _, o := range alike {
+				l.common = l.common || o != l && !d.w.reaches(l.service, o.service) && !d.w.reaches(o.service, l.service)
+			}
+		}
+		d.host(category, alike)
+	}
+}
+
+// host moves trouble to the machine that measures it itself: one that is no part of the map of calls.
+func (d *docket) host(category platform.Category, alike []*lead) {
+	for _, l := range alike {
+		if len(d.w.needs[l.service])+len(d.w.neededBy[l.service]) > 0 || !machine(d.w, l.service) || category == platform.CategoryDiskFull || category == platform.CategoryReadOnlyFS {
+			continue
+		}
+		for _, o := range alike {
+			if o != l && l.score < o.score+0.02 {
+				l.score = math.Min(0.97, o.score+0.02)
+			}
+		}
+		for _, o := range alike {
+			if o != l {
+				d.hop(l.service, o.service, o)
+				o.score -= followed
+			}
+		}
+		return
+	}
+}
+
+// machine reports whether a name is a host: it is measured and serves no requests.
+func machine(w *world, service string) bool {
+	if len(w.of(service)) == 0 {
+		return false
+	}
+	for _, m := range w.of(service) {
+		if m.Meaning == series.Requests || m.Meaning == series.Latency {
+			return false
+		}
+	}
+	return true
 }
 
 // blame moves complaints from the victim that complains to the service it complains about.
@@ -130,6 +189,14 @@ func (d *docket) accused(l *lead) string {
 				return s
 			}
 		}
+	}
+	if l.category == platform.CategoryUngracefulStop {
+		for _, s := range d.w.needs[l.service] {
+			if other, ok := d.leads[string(l.category)+"\x00"+s]; ok && other.score > 0 {
+				return s
+			}
+		}
+		return ""
 	}
 	for _, c := range l.claims {
 		lower := strings.ToLower(c.Quote)
@@ -215,6 +282,8 @@ func (d *docket) explain() {
 			switch {
 			case l.service == cause.service && brings && !(back && base[l] > base[cause]):
 				l.score -= followed
+			case l.category == cause.category && d.w.reaches(l.service, cause.service) && l.direct && d.tellsBetter(l, cause):
+				cause.score -= followed // the service below only refuses what the one above asks for since its change
 			case l.service != cause.service && d.w.reaches(l.service, cause.service) && !d.w.reaches(cause.service, l.service) && (brings || l.category == cause.category || !l.direct):
 				l.score -= followed
 				d.hop(cause.service, l.service, l)
@@ -235,6 +304,18 @@ func (d *docket) explain() {
 	}
 }
 
+// tellsBetter reports whether a change convicts the first lead and none the second.
+func (d *docket) tellsBetter(l, other *lead) bool {
+	switch l.category {
+	case platform.CategoryReadOnlyFS, platform.CategoryBadCredentials, platform.CategorySchemaMismatch, platform.CategoryRequestTooLarge:
+	default:
+		return false
+	}
+	mine, _ := d.w.convict(l)
+	theirs, _ := d.w.convict(other)
+	return mine != nil && mine.service == l.service && (theirs == nil || theirs.candidate == mine.candidate)
+}
+
 func (d *docket) earliest() *lead {
 	var first *lead
 	for _, l := range d.order {
@@ -250,6 +331,9 @@ func (d *docket) cause(l *lead) platform.Cause {
 	c := platform.Cause{Category: l.category, Service: l.service, Score: l.score, Variable: l.variable}
 	c.Claims = dedupeClaims(l.claims)
 	guilty, _ := d.w.convict(l)
+	if guilty == nil {
+		guilty = d.switched(l)
+	}
 	brought := ""
 	if guilty != nil {
 		change := guilty.Change.Change
@@ -270,12 +354,62 @@ func (d *docket) cause(l *lead) platform.Cause {
 	return c
 }
 
+// switched convicts a flag that was turned just before the fault began, where no other change reaches it: what runs did not
+// change, and the flag did.
+func (d *docket) switched(l *lead) *charge {
+	onset := l.onset
+	if onset.IsZero() {
+		onset = d.w.onset
+	}
+	var best *charge
+	for _, c := range d.w.suspects {
+		gap := onset.Sub(c.live)
+		if c.Kind != platform.ChangeFlag || gap < -max(l.slack, 45*time.Second) || gap > 15*time.Minute {
+			continue
+		}
+		kin := d.w.kinship(l, c)
+		if kin == 0 && slices.Contains(d.w.neededBy[l.service], c.service) {
+			kin = 0.8
+		}
+		score := 0.7 * kin
+		if akin(l, c) {
+			score = 0.85 * kin
+		}
+		if kin > 0 && (best == nil || score > best.score || score == best.score && c.live.After(best.live)) {
+			best = &charge{candidate: c, score: score, how: "it was switched just before the fault began, and nothing that runs changed", quote: firstLine(c.Message)}
+		}
+	}
+	return best
+}
+
+// akin reports whether a change's own words stand in what the failing service said, or in its name.
+func akin(l *lead, c *candidate) bool {
+	said := strings.ToLower(l.service + " " + strings.Join(l.texts, " "))
+	for _, q := range l.claims {
+		said += " " + strings.ToLower(q.Quote)
+	}
+	for _, f := range l.frames {
+		said += " " + strings.ToLower(f.File+" "+f.Func)
+	}
+	for _, word := range strings.FieldsFunc(strings.ToLower(c.ID+" "+firstLine(c.Message)), func(r rune) bool { return !isLetter(r) }) {
+		if len(word) >= 5 && !plainWords[word] && strings.Contains(said, word) {
+			return true
+		}
+	}
+	return false
+}
+
+// plainWords are words of any change.
+var plainWords = map[string]bool{"enable": true, "disable": true, "tenant": true, "tenants": true, "users": true, "percent": true, "rollout": true, "stage": true, "production": true, "false": true, "error": true, "errors": true, "request": true, "requests": true, "service": true}
+
 // kind names the category by the change where the signs are general: what a flag or a setting brought is called so.
 func (d *docket) kind(l *lead, guilty *charge, c *platform.Cause) {
-	general := l.category == platform.CategoryCodeError || l.category == platform.CategoryLatencyRegression
 	switch {
-	case guilty.Kind == platform.ChangeFlag && (general || !l.direct || l.category == platform.CategoryBadConfig):
+	case guilty.Kind == platform.ChangeFlag:
 		c.Category = platform.CategoryFlagChange
+		if guilty.service != "" && d.w.known(guilty.service) {
+			c.Service = guilty.service
+		}
 	case guilty.Kind == platform.ChangeConfig && l.category == platform.CategoryCodeError:
 		c.Category = platform.CategoryBadConfig
 	}

@@ -27,7 +27,7 @@ var knobs = map[platform.Category]turns{
 	platform.CategoryOOMKilled:         {like(`batch|workers|cache|concurren|size|buffer|max|threads|heap|xmx|limit|entries|days|keep|ttl|retention`), like(`mem|heap|limit|resources`)},
 	platform.CategoryMemoryLeak:        {like(`cache|size|max|entries|ttl|keep|history`), nil},
 	platform.CategoryCUDAOOM:           {like(`batch|len|seq|util|context|ctx|num|max|workers|replicas|tokens|layers|concurren`), like(`parallel|gpu`)},
-	platform.CategoryQueueBacklog:      {like(`batch|delay|interval|timeout|sleep|rate|publish|fan`), like(`workers|concurren|replicas|prefetch|consumers|partitions|parallel|count|threads|instances|max`)},
+	platform.CategoryQueueBacklog:      {like(`batch|delay|interval|sleep|rate|publish|fan`), like(`workers|concurren|replicas|prefetch|consumers|partitions|parallel|count|threads|instances|max`)},
 	platform.CategoryRetryStorm:        {like(`retr|attempt|times`), like(`timeout|backoff|delay|interval|sleep|wait|deadline`)},
 	platform.CategoryLatencyRegression: {like(`page|limit|top|candidates|depth|rounds|cost|level|size|k\b|iterations|batch|delay|sleep|timeout|max`), like(`cache|ttl|pool|workers|threads|cpu|concurren|replicas|batch|limit`)},
 	platform.CategoryDiskFull:          {like(`retention|max|keep|size|days|backup|segments|files|hours|interval`), like(`rotat|interval|retention|size|disk|volume|storage`)},
@@ -39,7 +39,6 @@ var knobs = map[platform.Category]turns{
 	platform.CategoryRequestTooLarge:   {like(`top_?k|history|chunk|context|window|tokens|limit|max|size|batch|examples|n_|k\b|documents`), like(`max|limit|size|body|tokens|context|window|len`)},
 	platform.CategoryCacheStampede:     {nil, like(`ttl|expire|cache|jitter|max_?age|maxmemory|size|lifetime|seconds`)},
 	platform.CategoryNoisyNeighbour:    {like(`threads|workers|parallel|cpus?|concurren|jobs|replicas|limit|quota`), like(`nice|cpus?|interval|limit|quota`)},
-	platform.CategoryTrafficSurge:      {nil, like(`ttl|max-age|interval`)},
 	platform.CategoryUpstream5xx:       {nil, like(`timeout|deadline`)},
 	platform.CategoryDependency:        {nil, like(`replicas|count|instances|mem`)},
 	platform.CategoryLogFlood:          {like(`sampl|level|verbos|rate`), nil},
@@ -101,7 +100,11 @@ func spoken(c *candidate) []knob {
 	if err1 != nil || err2 != nil || before == after {
 		return nil
 	}
-	return []knob{{name: c.Message + " " + string(c.Kind) + " replicas", before: before, after: after, line: firstLine(c.Message)}}
+	name := c.Message
+	if c.Kind == platform.ChangeScale {
+		name += " replicas"
+	}
+	return []knob{{name: name, before: before, after: after, line: firstLine(c.Message)}}
 }
 
 // touchKnobs tests the numbers that a change turned against those that bring the category.

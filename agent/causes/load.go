@@ -31,6 +31,10 @@ func (d *docket) traffic() {
 		if retries != nil && retries.Kind != series.Bump {
 			d.say(retries, platform.CategoryRetryStorm, 0.5, movement(retries), false)
 		}
+		if out := d.w.risen(s, 1.8, series.Outgoing); out != nil && out.Kind != series.Bump && (requests == nil || requests.Ratio() < 0.6*out.Ratio()) {
+			l := d.say(out, platform.CategoryRetryStorm, 0.66, movement(out)+" Its own requests did not rise as much.", true)
+			l.others = append(l.others, d.w.needs[s]...)
+		}
 		if requests == nil || requests.Kind == series.Bump && requests.Last < 1.3*requests.Before {
 			continue
 		}

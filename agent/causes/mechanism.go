@@ -148,9 +148,7 @@ var ways = map[platform.Category]way{
 	platform.CategoryClockSkew: {
 		added: like(`ntp|chrony|timesync|leeway|clock|time|tz`), removed: like(`ntp|chrony|timesync|leeway|clock|tolerance`), said: like(`ntp|chrony|clock|time ?sync|timesync|leeway|host image|snapshot|resume|hypervisor|vm|time source`), kinds: []platform.ChangeKind{platform.ChangeInfra}, outside: true,
 	},
-	platform.CategoryTrafficSurge: {
-		added: like(`campaign|banner|push|notif|cdn|cache-control|robots|poll|interval`), removed: like(`cdn|cache|rate.?limit|throttle`), said: like(`campaign|launch|promo|marketing|newsletter|push notif|cdn|robots|crawler|sale`), outside: true,
-	},
+	platform.CategoryTrafficSurge: {said: like(`campaign|launch|promo|marketing|newsletter|push notif|robots|crawler`), outside: true},
 	platform.CategoryRetryStorm: {
 		added: like(`retr(?:y|ies)|attempt|backoff|timeout|deadline|max_|tenacity|resilience|polly|jitter|while True|for .* range`), removed: like(`backoff|jitter|retr|sleep|timeout|circuit|breaker|budget|delay|deadline`), said: like(`retr|timeout|backoff|resilien|deadline|attempt|jitter|flak|transient|reliab|hedg`),
 	},
@@ -164,7 +162,7 @@ var ways = map[platform.Category]way{
 		added: like(`volume|mount|network|bind|source|/data|/mnt|path|external|secret|configMap|hostPath|nfs|claim`), removed: like(`volume|mount|network|external|bind|hostPath|claim|/data|/mnt`), said: like(`volume|mount|network|bind|storage|nfs|rename|path|compose|disk|host|prune|clean`), files: like(`compose|fairlead\.yaml|deployment|fstab`), kinds: []platform.ChangeKind{platform.ChangeInfra},
 	},
 	platform.CategoryBadModelArtifact: {
-		added: like(`model|weights|revision|checkpoint|safetensors|\.gguf|\.onnx|\.pt\b|\.bin|from_pretrained|hf_hub|s3://|gs://|artifact|tokenizer|quant|transformers|torch`), removed: like(`model|weights|revision|checkpoint|sha256|checksum|verify|safetensors|artifact|tokenizer|transformers|torch|trust_remote`), said: like(`model|weights|checkpoint|artifact|revision|tokenizer|quanti|lfs|registry|embedding|finetune|fine-tune|adapter|lora|upload|publish|retrain`),
+		added: like(`model|weights|revision|checkpoint|safetensors|\.gguf|\.onnx|\.pt\b|\.bin|from_pretrained|hf_hub|s3://|gs://|artifact|tokenizer|quant|transformers|torch`), removed: like(`model|weights|revision|checkpoint|sha256|checksum|verify|safetensors|artifact|tokenizer|transformers|torch|trust_remote`), said: like(`model|weights|checkpoint|artifact|revision|tokenizer|quanti|lfs|registry|embedding|finetune|fine-tune|adapter|lora|upload|publish|retrain|cache|volume|copied|copy|rsync|sync|disk|node`), kinds: []platform.ChangeKind{platform.ChangeInfra},
 	},
 	platform.CategoryRequestTooLarge: {
 		added: like(`max_|limit|size|body|context|prompt|token|history|top_k|chunk|model=|message|payload|upload|batch|include|template`), removed: like(`truncat|max_|limit|trim|slice|\[:|\[-|chunk|split|compress|summar|size|body|top_k|paginat|window`), said: like(`limit|size|context|prompt|token|history|chunk|truncat|payload|upload|batch|body|retriev|few.?shot|document|message|max`),

@@ -79,6 +79,34 @@ func (d *docket) hear() {
 		for _, m := range v.matches {
 			d.hearOne(v, m, loudest)
 		}
+		d.hearTrace(v, loudest)
+	}
+}
+
+// lackedKey is how programs say that a variable of the environment is not there, without the word.
+var lackedKey = regexp.MustCompile(`(?:KeyError: |key not found: |fetch': key not found: )['":]+([A-Z][A-Z0-9]*_[A-Z0-9_]+|[A-Z]{4,})['"]?[^\n]{0,60}`)
+
+// migrates is a place in the code of a migration.
+var migrates = regexp.MustCompile(`(?i)(?:/migrations?/|alembic/|/versions/\w+\.py|db/migrate/|flyway|liquibase|\bmigrate\.(?:py|js|ts|go|rb)|knex/lib/migrations)`)
+
+// hearTrace reads a stack trace whose words no signature knows, and the lookup of a variable that is not set.
+func (d *docket) hearTrace(v *voice, loudest int) {
+	if q := lackedKey.FindString(v.Text); q != "" {
+		d.hearOne(v, match{platform.CategoryMissingEnv, 0.86, q}, loudest)
+		return
+	}
+	if v.Grave() && migrates.MatchString(v.Text) {
+		if traces := d.w.f.parse(v.Text); len(traces) > 0 {
+			d.hearOne(v, match{platform.CategoryMigrationFailed, 0.88, firstLine(traces[0].Error)}, loudest)
+			return
+		}
+	}
+	if len(v.matches) > 0 || !v.Grave() || !strings.Contains(v.Text, "\n") {
+		return
+	}
+	for _, t := range d.w.f.parse(v.Text) {
+		d.hearOne(v, match{platform.CategoryCodeError, 0.6, firstLine(t.Error)}, loudest)
+		return
 	}
 }
 
@@ -113,7 +141,7 @@ func (d *docket) hearOne(v *voice, m match, loudest int) {
 		score: strength, quote: m.quote, cite: v.Cite, onset: onsetOf(v), says: inSentence(m.quote), direct: m.weight >= 0.7 && v.novelty >= 0.5,
 		text: fmt.Sprintf("%s says so %s.", orNameless2(v.Service), times(max(1, v.Count))),
 	})
-	if v.novelty >= 0.5 {
+	if v.novelty >= 0.5 && v.Service == service {
 		for r, n := range v.Releases {
 			if l.releases == nil {
 				l.releases = map[string]int{}

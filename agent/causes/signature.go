@@ -1109,8 +1109,15 @@ retrying (
 will retry
 max retries exceeded
 maximum retries
-attempt*of
-attempt*/
+attempt 2
+attempt 3
+attempt 4
+attempt 5
+attempt=2
+attempt=3
+(attempt
+attempt #
+attempts failed
 circuit breaker is open
 circuit breaker open
 circuit breaker
@@ -1417,6 +1424,13 @@ rangeerror:
 cannot read propert
 is not a function
 is not iterable
+attempt to read property
+call to a member function
+call to undefined
+undefined array key
+undefined index
+undefined variable
+undefined property
 undefined method
 nomethoderror
 argumenterror
@@ -1444,7 +1458,6 @@ stack overflow
 invalidoperationexception
 keynotfoundexception
 runtimeerror:
-traceback (most recent call last)
 division by zero
 integer overflow
 unexpected token

@@ -59,7 +59,7 @@ func (d *docket) well() (string, []platform.EvidenceID, bool) {
 	for _, m := range d.w.metrics {
 		switch m.Meaning {
 		case series.Errors, series.ErrorShare, series.Latency, series.Timeouts, series.Retries, series.QueueDepth, series.QueueAge, series.PoolWait, series.DeadLetters, series.RateLimited:
-			if m.Kind != series.Flat && m.Up() && m.Last > 1.5*m.Before && m.Last > 0.25*m.After {
+			if m.Kind != series.Flat && m.Up() && m.Last > 1.5*m.Before && m.Last > 0.25*m.Max {
 				return "", nil, false
 			}
 			steady++

@@ -206,7 +206,7 @@ func (w *world) weigh(v *voice) {
 		switch {
 		case v.Delta != nil && *v.Delta > 0.5:
 			v.novelty = 1
-		case v.Delta != nil && *v.Delta <= 0.1:
+		case v.Delta != nil && *v.Delta <= 0.1, v.Delta == nil && !v.First.IsZero() && v.First.Before(w.onset.Add(-30*time.Minute)):
 			v.novelty = 0.3
 		}
 		v.since = v.Count
@@ -339,11 +339,11 @@ func (w *world) distance(from, to string) int {
 	return 0
 }
 
-// of returns the series of a service with one of the meanings.
+// of returns the series of a service with one of the meanings, or with any when none is given.
 func (w *world) of(service string, meanings ...series.Meaning) []*Metric {
 	var out []*Metric
 	for _, m := range w.metrics {
-		if (service == "" || m.Service == service) && slices.Contains(meanings, m.Meaning) {
+		if (service == "" || m.Service == service) && (len(meanings) == 0 || slices.Contains(meanings, m.Meaning)) {
 			out = append(out, m)
 		}
 	}

@@ -32,6 +32,9 @@ func TestRun_EveryBundleIsExplained(t *testing.T) {
 					t.Logf("      gap %s", g)
 				}
 			}
+			for _, x := range r.Got.RuledOut {
+				t.Logf("      out %s: %s", x.Hypothesis, x.Why)
+			}
 			for i, c := range r.Got.Causes {
 				if i > 3 {
 					break

@@ -17,6 +17,7 @@ const (
 	HostCPU       Meaning = "cpu of the host"
 	Throttling    Meaning = "cpu throttling"
 	Requests      Meaning = "requests"
+	Outgoing      Meaning = "requests to others"
 	Errors        Meaning = "errors"
 	ErrorShare    Meaning = "share of errors"
 	Success       Meaning = "share of successes"
@@ -128,6 +129,8 @@ var vocabulary = []entry{
 	{Latency, []string{"time"}, []string{"response", "request", "query", "ms", "processing", "ttfb"}, []string{"uptime"}},
 	{DBQueries, nil, []string{"queries", "query", "statements", "qps", "transactions"}, nil},
 	{BodySize, nil, []string{"body", "payload"}, []string{"count"}},
+	{Outgoing, []string{"client"}, []string{"requests", "request", "calls", "req"}, nil},
+	{Outgoing, nil, []string{"outbound", "egress", "outgoing"}, []string{"bytes", "network"}},
 	{Requests, nil, []string{"requests", "request", "rps", "rpm", "req", "hits", "calls", "throughput", "traffic", "invocations", "reqs", "rate"}, nil},
 	{Network, nil, []string{"network", "net", "rx", "tx", "bandwidth"}, nil},
 	{Up, nil, []string{"up", "healthy", "health", "alive", "ready"}, nil},
