@@ -1061,7 +1061,9 @@ acme*ratelimited
 acme*rejected
 unable to renew certificate
 failed to renew certificate
-certificate renewal failed`, "not yet valid"},
+certificate renewal failed`, "is before\ncertificate is not yet valid"},
+	{platform.CategoryClockSkew, 0.93, `
+not yet valid: current time*is before`, ""},
 	{platform.CategoryClockSkew, 0.92, `
 not yet valid
 requesttimetooskewed
@@ -1097,7 +1099,7 @@ future timestamp
 time jumped
 clock jumped
 kdc*skew
-invalid timestamp*ahead`, ""},
+invalid timestamp*ahead`, "has expired or is not yet valid: current time\nhas expired or is not yet valid: certificate has"},
 	{platform.CategoryRetryStorm, 0.7, `
 retry storm
 retries exhausted
@@ -1492,8 +1494,8 @@ func phrasesOf(table string) []phrase {
 	return out
 }
 
-// in returns where the phrase begins and ends in a lower-case line, and false when it does not stand there. A part that
-// is only digits must be a number of its own.
+// in returns where the phrase begins and ends in a lower-case line, and false when it does not stand there. A part begins
+// where a word does, and one that is only digits is a number of its own.
 func (p phrase) in(line string) (from, to int, ok bool) {
 	at := 0
 	for n, part := range p {
@@ -1520,7 +1522,7 @@ func indexPart(s, part string) int {
 	first, last := part[0], part[len(part)-1]
 	for from := 0; i >= 0; {
 		at := from + i
-		clear := (!wordByte(first) || at == 0 || !wordByte(s[at-1]) || !shortWord(part)) &&
+		clear := (!wordByte(first) || at == 0 || !wordByte(s[at-1])) &&
 			(!isDigitByte(last) || !onlyDigits(part) || at+len(part) >= len(s) || !isDigitByte(s[at+len(part)])) && (!onlyDigits(part) || at == 0 || !numberByte(s[at-1]))
 		if clear {
 			return at
@@ -1539,9 +1541,6 @@ func onlyDigits(part string) bool {
 	}
 	return true
 }
-
-// shortWord reports whether a part is so short that it must begin a word, not stand inside one.
-func shortWord(part string) bool { return len(part) <= 6 }
 
 func wordByte(b byte) bool    { return b >= 'a' && b <= 'z' || isDigitByte(b) }
 func isDigitByte(b byte) bool { return b >= '0' && b <= '9' }
