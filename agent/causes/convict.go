@@ -75,7 +75,7 @@ func (w *world) convict(l *lead) (guilty *charge, acquitted []platform.RuledOut)
 		}
 	}
 	need := convicts
-	if ways[l.category].outside {
+	if ways[l.category].outside || l.common {
 		need = sureOnly
 	}
 	if best != nil && best.score < need && w.unrivalled(l, best, second) {
@@ -101,7 +101,7 @@ func (w *world) convict(l *lead) (guilty *charge, acquitted []platform.RuledOut)
 // change of the very service, while every other change near the onset reaches nothing.
 func (w *world) unrivalled(l *lead, best, second *charge) bool {
 	least := 0.34
-	if ways[l.category].outside {
+	if ways[l.category].outside || l.common {
 		least = 0.42
 		if best.Kind == platform.ChangeCommit || best.Kind == platform.ChangeDeploy {
 			return false
@@ -147,6 +147,9 @@ func (w *world) charge(l *lead, c *candidate) *charge {
 		return ch
 	}
 	ch.score = reach * kin * w.timing(l, c, onset)
+	if gap := onset.Sub(c.live); c.Kind == platform.ChangeFlag && gap > 5*time.Minute { // a flag works at once
+		ch.score *= 0.9
+	}
 	switch {
 	case c.unborn:
 		ch.score *= 0.72 // no deploy is known to have brought it live
@@ -217,7 +220,7 @@ func (w *world) named(l *lead, c *candidate) bool {
 // timing fits the effect to the onset. What builds up may be old; what fails at once is not.
 func (w *world) timing(l *lead, c *candidate, onset time.Time) float64 {
 	gap := onset.Sub(c.live)
-	if l.slow {
+	if l.slow || buildsUp(l.category) {
 		switch {
 		case gap < 48*time.Hour:
 			return 1
@@ -237,6 +240,15 @@ func (w *world) timing(l *lead, c *candidate, onset time.Time) float64 {
 		return 0.75
 	}
 	return 0.62
+}
+
+// buildsUp are faults that may wait long for their occasion: a limit to be reached, a stop, a busy hour.
+func buildsUp(c platform.Category) bool {
+	switch c {
+	case platform.CategoryMemoryLeak, platform.CategoryDescriptors, platform.CategoryDiskFull, platform.CategoryUngracefulStop, platform.CategoryCertExpired, platform.CategoryPoolExhausted, platform.CategoryCacheStampede:
+		return true
+	}
+	return false
 }
 
 // olderThan is the test of exposure: a release without the change shows the fault too.
@@ -470,8 +482,8 @@ func touchWords(c *candidate, way way, take func(float64, string, string, string
 	}
 	if said {
 		score += 0.2
-		if hit == 0 && len(c.Hunks) == 0 {
-			score += 0.33 // there is no diff to look at
+		if hit == 0 && (len(c.Hunks) == 0 || c.Kind != platform.ChangeCommit) {
+			score += 0.33 // there is no diff to look at, or one too short to tell
 		}
 	}
 	if filed && score > 0 {

@@ -192,18 +192,20 @@ func sawtooth(points []series.Point) int {
 	if high-low < 0.3*high {
 		return 0
 	}
-	falls, rising, trough, start := 0, 0, points[0].Value, 0
+	falls, rising, trough, start, walked := 0, 0, points[0].Value, 0, 0.0
 	for i := 1; i < len(points); i++ {
 		switch step := points[i].Value - points[i-1].Value; {
 		case step < -0.2*(high-low):
 			late := points[start+(i-1-start)*2/3].Value // it must still climb when it ends: what levels off has warmed up
-			if climb := points[i-1].Value - trough; rising >= 5 && climb > 0.2*(high-low) && points[i-1].Value-late > 0.15*climb {
+			if climb := points[i-1].Value - trough; rising >= 5 && climb > 0.2*(high-low) && climb > 0.45*walked && points[i-1].Value-late > 0.15*climb {
 				falls++
 			}
-			rising, trough, start = 0, points[i].Value, i
+			rising, trough, start, walked = 0, points[i].Value, i, 0
+			continue
 		case step > 0:
 			rising++
 		}
+		walked += math.Abs(points[i].Value - points[i-1].Value)
 		trough = math.Min(trough, points[i].Value)
 	}
 	return falls

@@ -313,7 +313,7 @@ func (d *docket) tellsBetter(l, other *lead) bool {
 	}
 	mine, _ := d.w.convict(l)
 	theirs, _ := d.w.convict(other)
-	return mine != nil && mine.service == l.service && (theirs == nil || theirs.candidate == mine.candidate)
+	return mine != nil && mine.service == l.service && (mine.pointed || mine.Kind != platform.ChangeCommit) && (theirs == nil || theirs.candidate == mine.candidate)
 }
 
 func (d *docket) earliest() *lead {
@@ -392,7 +392,7 @@ func akin(l *lead, c *candidate) bool {
 		said += " " + strings.ToLower(f.File+" "+f.Func)
 	}
 	for _, word := range strings.FieldsFunc(strings.ToLower(c.ID+" "+firstLine(c.Message)), func(r rune) bool { return !isLetter(r) }) {
-		if len(word) >= 5 && !plainWords[word] && strings.Contains(said, word) {
+		if len(word) >= 5 && !plainWords[word] && !strings.Contains(strings.ToLower(c.service), word) && strings.Contains(said, word) {
 			return true
 		}
 	}

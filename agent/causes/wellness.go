@@ -3,6 +3,7 @@ package causes
 import (
 	"fmt"
 	"strings"
+	"time"
 
 	"github.com/fairlead/fairlead/agent/series"
 	"github.com/fairlead/fairlead/platform"
@@ -94,11 +95,16 @@ func (d *docket) gone(c Check) bool {
 
 // goesOn reports whether grave words that are new still came in the last part of the lines.
 func (d *docket) goesOn() bool {
-	tail := d.w.to.Sub(d.w.onset) / 4
+	tail := d.w.to.Add(-d.w.to.Sub(d.w.onset) / 4)
 	recent := 0
 	for _, v := range d.w.talks {
-		if v.Grave() && v.novelty >= 0.5 && !v.Counted && d.w.to.Sub(v.Last) <= tail {
-			recent += v.since
+		if !v.Grave() || v.novelty < 0.8 || v.Counted {
+			continue
+		}
+		for slot, n := range v.Buckets {
+			if time.Unix(slot*int64(TalkBucket/time.Second), 0).After(tail) {
+				recent += n
+			}
 		}
 	}
 	return recent >= 3

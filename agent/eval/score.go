@@ -97,7 +97,7 @@ func (r *Result) judge() {
 	}
 	r.Right = r.Change == want
 	r.Convicted = r.Change != "none" && r.Change != want && (slices.Contains(r.Want.Decoys, r.Change) || want == "none")
-	r.Service = r.Want.Service == "" || r.Want.Verdict == platform.VerdictHealthy || len(r.Got.Causes) > 0 && r.Got.Causes[0].Service == r.Want.Service
+	r.Service = r.Want.Service == "" || r.Want.Verdict != platform.VerdictCause || len(r.Got.Causes) > 0 && r.Got.Causes[0].Service == r.Want.Service
 }
 
 // Summary is the figures of many results.
