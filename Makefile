@@ -98,6 +98,12 @@ bench-logs: build needs-test ## log figures beside Loki's: latency, throughput, 
 	@$(GO) build -o $(BIN)/fairlead-demo ./cmd/fairlead-demo
 	@$(BIN)/fairlead-demo -fairlead $(BIN)/fairlead -out $(BUILD)/bench/logs.json -limit 1h bench-logs
 
+.PHONY: eval
+eval: ## explain every bundle under agent/eval/testdata and score the answers (BUNDLES=DIR for others)
+	@mkdir -p $(BIN)
+	@$(GO) build -o $(BIN)/fairlead-demo ./cmd/fairlead-demo
+	@$(BIN)/fairlead-demo -out $(BUILD)/bench/eval.json eval-bundles $(or $(BUNDLES),agent/eval/testdata)
+
 .PHONY: vulncheck
 vulncheck: ## govulncheck (needs its database on the network)
 	$(GO) run golang.org/x/vuln/cmd/govulncheck@latest ./...

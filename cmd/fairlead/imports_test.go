@@ -18,10 +18,10 @@ const modulePath = "github.com/fairlead/fairlead/"
 // floors says on which floor each package stands: imports point down only. A package that is not listed fails the test,
 // so that a new one is placed with thought. Test helpers (…test, testdata) may import anything below their subject.
 var floors = map[string]int{
-	"platform": 0, "platform/routing": 0, "platform/secret": 0, "platform/durable": 0, "agent/patterns": 0,
+	"platform": 0, "platform/routing": 0, "platform/secret": 0, "platform/durable": 0, "agent/patterns": 0, "agent/series": 0,
 
 	"platform/rollout": 1, "platform/blueprint": 1, "platform/runtime": 1, "platform/jobs": 1, "observability": 1, "prompts": 1,
-	"agent/causes": 1, "observability/promql": 1, "observability/usage": 1, "observability/tracing": 1, "observability/meter": 1,
+	"agent/causes": 1, "agent/bundle": 1, "observability/promql": 1, "observability/usage": 1, "observability/tracing": 1, "observability/meter": 1,
 	"observability/servicemap": 1, "observability/parse": 2, "observability/detect": 2,
 
 	"platform/runtime/docker": 2, "platform/source": 2, "platform/build": 2, "platform/store": 2, "platform/embeddedpg": 2,
@@ -34,7 +34,7 @@ var floors = map[string]int{
 	"platform/control": 3, "observability/collect": 3, "observability/collect/host": 2, "observability/collect/gpu": 2, "agent/evidence": 3,
 
 	// worker stands one floor above control: every effect it has is recorded through the one door.
-	"platform/worker": 4, "platform/httpapi": 4, "platform/client": 4, "agent": 4, "mcp/toolkit": 4,
+	"platform/worker": 4, "platform/httpapi": 4, "platform/client": 4, "agent": 4, "agent/eval": 5, "mcp/toolkit": 4,
 
 	"mcp/tools": 5, "mcp": 6, "cmd/fairlead/cli": 6, "cmd/fairlead": 7, "cmd/fairlead-demo": 7,
 }
