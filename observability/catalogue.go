@@ -95,10 +95,10 @@ const (
 
 // Description says what one metric of Fairlead is.
 type Description struct {
-	Name   string
-	Kind   MetricKind
-	Help   string
-	Labels []string // le of histograms aside
+	Name   string     `json:"name"`
+	Kind   MetricKind `json:"kind"`
+	Help   string     `json:"help"`
+	Labels []string   `json:"labels"` // le of histograms aside
 }
 
 // Labels that the metrics of an instance, a slot and a release carry.
