@@ -15,7 +15,7 @@ import (
 )
 
 // TestTraces_RequestJobAndLogLinesOfARunningInstallationMeet: "Fairlead on Fairlead", over a real server and a real engine.
-func TestTraces_RequestJobAndLogLinesOfARunningInstallationMeet(t *testing.T) {
+func TestOwnTraces_RequestJobAndLogLinesOfARunningInstallationMeet(t *testing.T) {
 	t.Parallel()
 	r := setup(t)
 	project, g := r.project(t, "  - {name: api, type: worker, command: [/app, babble], context: .}\n")
