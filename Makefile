@@ -72,7 +72,7 @@ vet: ## go vet
 
 .PHONY: lint
 lint: $(LINT) ## golangci-lint v2
-	$(LINT) run ./...
+	$(LINT) run --allow-parallel-runners ./...
 
 $(LINT):
 	@mkdir -p $(BIN)
@@ -94,9 +94,15 @@ bench: build needs-demo ## deploy overhead: image built to traffic shifted, less
 	@$(BIN)/fairlead-demo -fairlead $(BIN)/fairlead -out $(BUILD)/bench/deploy.json bench
 
 .PHONY: bench-logs
-bench-logs: build needs-test ## log figures: latency, throughput, searches over ten million lines, disk and memory
+bench-logs: build needs-test ## log figures beside Loki's: latency, throughput, searches over ten million lines, disk, memory
 	@$(GO) build -o $(BIN)/fairlead-demo ./cmd/fairlead-demo
-	@$(BIN)/fairlead-demo -fairlead $(BIN)/fairlead -out $(BUILD)/bench/logs.json bench-logs
+	@$(BIN)/fairlead-demo -fairlead $(BIN)/fairlead -out $(BUILD)/bench/logs.json -limit 1h bench-logs
+
+.PHONY: eval
+eval: ## explain every bundle under agent/eval/testdata and score the answers (BUNDLES=DIR for others)
+	@mkdir -p $(BIN)
+	@$(GO) build -o $(BIN)/fairlead-demo ./cmd/fairlead-demo
+	@$(BIN)/fairlead-demo -out $(BUILD)/bench/eval.json eval-bundles $(or $(BUNDLES),agent/eval/testdata)
 
 .PHONY: vulncheck
 vulncheck: ## govulncheck (needs its database on the network)

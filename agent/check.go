@@ -130,6 +130,11 @@ func (c checker) action(a platform.Action) error {
 				return nil
 			}
 		}
+		for _, change := range f.Changes {
+			if change.Kind == platform.ChangeCommit && change.ID == a.Commit {
+				return nil
+			}
+		}
 		return refuse("commit %s is not among those that came with this release", a.Commit)
 	case platform.ActionSetEnv:
 		if a.EnvKey == "" || a.EnvValue != "" {

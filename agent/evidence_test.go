@@ -204,3 +204,21 @@ func TestGather_AReadThatFailsIsAGapAndNoItemTellsOfIt(t *testing.T) {
 		}
 	}
 }
+
+// Lines that wait for a log store which is away are evidence of what was said, and never of what was not.
+func TestGather_LinesThatWaitForAStoreThatIsAwayAreEvidenceBesideAGap(t *testing.T) {
+	t.Parallel()
+	w := errorsOnPredict()
+	w.broken["log store"] = true
+	b := w.gather(t, evidence.Options{})
+	require.NotEmpty(t, b.Facts.Lines, "what the release said is read")
+	for _, e := range b.Items {
+		if e.Kind == platform.EvidenceLogs {
+			require.True(t, e.Truncated, "%s says that there is more", e.Title)
+		}
+		require.NotEqual(t, platform.EvidencePattern, e.Kind, "nothing is new or gone among some of the lines")
+	}
+	require.Empty(t, b.Facts.PreviousLines, "silence of the previous release clears it of nothing")
+	require.Contains(t, b.Facts.Gaps, "the error lines: These are only the lines that wait.")
+	require.Contains(t, b.Facts.Gaps, "the lines of the previous release: These are only the lines that wait.")
+}

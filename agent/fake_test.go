@@ -264,6 +264,9 @@ func (l logs) Query(_ context.Context, q observability.LogQuery) (observability.
 	if q.Limit > 0 && len(out) > q.Limit {
 		page.Lines, page.Next = out[:q.Limit], "more"
 	}
+	if l.w.broken["log store"] { // what the spool says while the store behind it is away
+		return page, &observability.IncompleteError{Err: platform.Errorf(platform.CodeUnavailable, "These are only the lines that wait.")}
+	}
 	return page, l.w.fails("logs")
 }
 

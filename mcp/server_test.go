@@ -64,8 +64,12 @@ func (a api) ListDeploys(context.Context, platform.DeployFilter) (platform.List[
 	}}}, nil
 }
 
-func (a api) SearchLogs(context.Context, observability.LogQuery) (observability.LogPage, error) {
-	return observability.LogPage{Lines: []observability.Line{{Message: "main.py:3: unused import", At: time.Unix(0, 0).UTC()}}}, nil
+func (a api) SearchLogs(_ context.Context, q observability.LogQuery) (observability.LogPage, error) {
+	page := observability.LogPage{Lines: []observability.Line{{Message: "main.py:3: unused import", At: time.Unix(0, 0).UTC()}}}
+	if q.Text == "waits" {
+		page.Next, page.Incomplete = "l1.x", "The log store does not answer."
+	}
+	return page, nil
 }
 
 func (a api) LogPatterns(_ context.Context, q observability.PatternQuery) (observability.LogPatterns, error) {
@@ -290,6 +294,14 @@ func TestIsChangeLive_SaysWhyNotWithTheLineOfTheLog(t *testing.T) {
 	require.Contains(t, text, "Release 4 still serves")
 	require.Contains(t, text, "main.py:3: unused import")
 	require.Contains(t, text, "Next: list_incidents")
+}
+
+func TestSearchLogs_SaysWhatIsMissing(t *testing.T) {
+	t.Parallel()
+	result, text := call(t, setup(t).connect(t), "search_logs", map[string]any{"project": "shop", "text": "waits"})
+	require.False(t, result.IsError, text)
+	require.Contains(t, text, "main.py:3: unused import")
+	require.Contains(t, text, "Note: Incomplete: The log store does not answer. There are more")
 }
 
 func TestGetLogPatterns_GroupsComparesAndCuts(t *testing.T) {

@@ -102,6 +102,8 @@ const (
 type LogPage struct {
 	Lines []Line `json:"lines"`
 	Next  string `json:"next,omitempty"` // cursor of the next page, "" at the end
+	// Incomplete says why lines are missing that the query asks for; "" when none is.
+	Incomplete string `json:"incomplete,omitempty"`
 }
 
 // LogCount is how many lines of one level fall into one step of a range.
@@ -122,7 +124,9 @@ type Logs interface {
 	// Append stores lines. A line with the same Instance (or Deploy, for builds), At and Seq as one stored before may be
 	// stored twice: callers that re-read remove doubles themselves. Lines are visible to Query within 2 s.
 	Append(ctx context.Context, lines []Line) error
-	// Query returns one page. A bad regex or cursor, or a reversed range, is a platform invalid error.
+	// Query returns one page. A bad regex or cursor, or a reversed range, is a platform invalid error. A store that knows
+	// some of the lines and cannot ask for the others returns those with an *IncompleteError: whoever needs all of them
+	// sees an error, and whoever would rather show some than none has them. Count does the same.
 	Query(ctx context.Context, q LogQuery) (LogPage, error)
 	// Count returns how many lines of the range pass the filters of q, for each step and level: by time, then by level,
 	// gravest last. Steps begin at whole multiples of step since the Unix epoch, so that counts of neighbouring ranges add

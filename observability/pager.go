@@ -61,6 +61,9 @@ func (p *Pager) Add(l Line) {
 // Full reports whether lines that are further away than all those added cannot change the page.
 func (p *Pager) Full() bool { return len(p.lines.items) >= p.keep }
 
+// Filled returns how much of what it takes to be full it holds, from 0 to 1.
+func (p *Pager) Filled() float64 { return min(1, float64(len(p.lines.items))/float64(p.keep)) }
+
 // Page returns the page.
 func (p *Pager) Page() LogPage {
 	lines := slices.Clone(p.lines.items)

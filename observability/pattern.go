@@ -15,6 +15,8 @@ type LogHistogram struct {
 	Step   platform.Duration `json:"step"`
 	Lines  int64             `json:"lines"` // in all
 	Counts []LogCount        `json:"counts"`
+	// Incomplete says why lines are not counted that the query asks for; "" when all are.
+	Incomplete string `json:"incomplete,omitempty"`
 }
 
 // PatternQuery asks for the templates of the lines that a query chooses; its limit, direction and cursor play no part.

@@ -21,6 +21,8 @@ type LogContext struct {
 	Before []Line `json:"before"`
 	Line   Line   `json:"line"`
 	After  []Line `json:"after"`
+	// Incomplete says why lines may be missing among those; "" when none is.
+	Incomplete string `json:"incomplete,omitempty"`
 }
 
 // MaxLogContext is how many lines on each side of a line may be asked for.

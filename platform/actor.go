@@ -22,21 +22,27 @@ func (k ActorKind) Valid() bool {
 	return false
 }
 
-// Role is what an actor may do, each including the one before.
+// Role is what an actor may do, each of viewer, operator and admin including the one before.
 type Role string
 
 // The roles.
 const (
+	RoleSender   Role = "sender"   // send telemetry and nothing else, which an operator may too: what an application can hold
 	RoleViewer   Role = "viewer"   // read
 	RoleOperator Role = "operator" // deploy, roll back, scale, set configuration, approve
 	RoleAdmin    Role = "admin"    // projects and tokens
 )
 
 // Valid reports whether r is one of the roles above.
-func (r Role) Valid() bool { return r == RoleViewer || r == RoleOperator || r == RoleAdmin }
+func (r Role) Valid() bool { return r == RoleSender || r.rank() > 0 }
 
 // Includes reports whether r may do what other may.
-func (r Role) Includes(other Role) bool { return r.rank() >= other.rank() && other.rank() > 0 }
+func (r Role) Includes(other Role) bool {
+	if other == RoleSender {
+		return r == RoleSender || r.Includes(RoleOperator)
+	}
+	return r.rank() >= other.rank() && other.rank() > 0
+}
 
 func (r Role) rank() int {
 	switch r {
@@ -46,6 +52,7 @@ func (r Role) rank() int {
 		return 2
 	case RoleAdmin:
 		return 3
+	case RoleSender:
 	}
 	return 0
 }

@@ -15,21 +15,55 @@ const (
 // Category is the closed set of causes. The catalogue with its rules is in agent/causes.
 type Category string
 
-// The categories that the engine knows so far.
+// The categories.
 const (
-	CategoryBuildFailed   Category = "build_failed"
-	CategoryMissingEnv    Category = "missing_env"
-	CategoryImportError   Category = "import_error"
-	CategoryBadCommand    Category = "bad_command"
-	CategoryPortMismatch  Category = "port_mismatch"
-	CategoryBadHealthPath Category = "bad_health_path"
-	CategorySlowStart     Category = "slow_start"
-	CategoryOOMKilled     Category = "oom_killed"
-	CategoryDependency    Category = "dependency_down"
-	CategoryCodeError     Category = "code_error"
-	CategoryBadConfig     Category = "bad_config"
-	CategoryHealthy       Category = "healthy"
-	CategoryNone          Category = "none"
+	CategoryBuildFailed       Category = "build_failed"
+	CategoryMissingEnv        Category = "missing_env"
+	CategoryImportError       Category = "import_error"
+	CategoryBadCommand        Category = "bad_command"
+	CategoryPortMismatch      Category = "port_mismatch"
+	CategoryBadHealthPath     Category = "bad_health_path"
+	CategorySlowStart         Category = "slow_start"
+	CategoryOOMKilled         Category = "oom_killed"
+	CategoryCUDAOOM           Category = "cuda_oom"
+	CategoryDependency        Category = "dependency_down"
+	CategoryCodeError         Category = "code_error"
+	CategoryBadConfig         Category = "bad_config"
+	CategoryMigrationFailed   Category = "migration_failed"
+	CategorySchemaMismatch    Category = "schema_mismatch"
+	CategoryDiskFull          Category = "disk_full"
+	CategoryImagePull         Category = "image_pull"
+	CategoryArchMismatch      Category = "arch_mismatch"
+	CategoryDNSFailure        Category = "dns_failure"
+	CategoryBadCredentials    Category = "bad_credentials"
+	CategoryQueueBacklog      Category = "queue_backlog"
+	CategoryPoisonMessage     Category = "poison_message"
+	CategoryMemoryLeak        Category = "memory_leak"
+	CategoryUpstream5xx       Category = "upstream_5xx"
+	CategoryRateLimited       Category = "rate_limited"
+	CategoryGPUUnavailable    Category = "gpu_unavailable"
+	CategorySharedMemory      Category = "shm_exhausted"
+	CategoryVolumePermission  Category = "volume_permission"
+	CategoryReadOnlyFS        Category = "read_only_fs"
+	CategoryDescriptors       Category = "fd_exhausted"
+	CategoryPoolExhausted     Category = "pool_exhausted"
+	CategoryPortInUse         Category = "port_in_use"
+	CategoryNoisyNeighbour    Category = "noisy_neighbour"
+	CategoryCertExpired       Category = "cert_expired"
+	CategoryClockSkew         Category = "clock_skew"
+	CategoryTrafficSurge      Category = "traffic_surge"
+	CategoryRetryStorm        Category = "retry_storm"
+	CategoryHang              Category = "hang"
+	CategoryUngracefulStop    Category = "ungraceful_stop"
+	CategoryMissingMount      Category = "missing_mount_or_network"
+	CategoryBadModelArtifact  Category = "bad_model_artifact"
+	CategoryRequestTooLarge   Category = "request_too_large"
+	CategoryLogFlood          Category = "log_flood"
+	CategoryLatencyRegression Category = "latency_regression"
+	CategoryCacheStampede     Category = "cache_stampede"
+	CategoryFlagChange        Category = "flag_change"
+	CategoryHealthy           Category = "healthy"
+	CategoryNone              Category = "none"
 )
 
 // Claim is one sentence that cites evidence. Quote, where given, is a substring of the first cited excerpt.
@@ -59,6 +93,13 @@ type Cause struct {
 	Claims   []Claim   `json:"claims"`
 }
 
+// Hop is one step of how a fault spread: from the service that failed to the one that waited for it.
+type Hop struct {
+	From     string       `json:"from"`
+	To       string       `json:"to"`
+	Evidence []EvidenceID `json:"evidence,omitempty"`
+}
+
 // RuledOut is a hypothesis that the evidence speaks against.
 type RuledOut struct {
 	Hypothesis string       `json:"hypothesis"`
@@ -76,6 +117,8 @@ type Diagnosis struct {
 	Confidence  float64      `json:"confidence"` // 0 to 1, computed from evidence coverage
 	Causes      []Cause      `json:"causes"`
 	RuledOut    []RuledOut   `json:"ruled_out"`
+	BlastRadius []string     `json:"blast_radius,omitempty"` // services that suffered from it, the first failing one not among them
+	Propagation []Hop        `json:"propagation,omitempty"`
 	Gaps        []string     `json:"gaps"` // what could not be read; missing data is never evidence
 	Suggestions []Suggestion `json:"suggestions"`
 	Evidence    []EvidenceID `json:"evidence"` // everything that was frozen for it

@@ -22,6 +22,8 @@ const (
 	EvidenceRelease  EvidenceKind = "release"  // difference of two releases: image, env keys, spec
 	EvidenceEvents   EvidenceKind = "events"   // events around the onset
 	EvidenceHost     EvidenceKind = "host"
+	EvidenceTrace    EvidenceKind = "trace" // spans of one service
+	EvidenceMap      EvidenceKind = "map"   // who depends on whom
 )
 
 // Evidence is an immutable record of one observation. Claims cite it by ID; a quote in a claim must be a substring of Excerpt.

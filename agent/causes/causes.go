@@ -10,6 +10,7 @@ package causes
 import (
 	"fmt"
 	"sort"
+	"strings"
 
 	"github.com/fairlead/fairlead/platform"
 )
@@ -78,7 +79,9 @@ func Diagnose(facts *Facts) platform.Diagnosis {
 			because = found.Because
 		}
 	}
-	d.Causes = rank(d.Causes)
+	ownFound := len(d.Causes) > 0
+	around, court := widen(f, d.Causes)
+	d.Causes = rank(around)
 	d.RuledOut = dedupeRuledOut(d.RuledOut)
 	d.Gaps = appendNew(append([]string(nil), f.Gaps...), missing...)
 	switch {
@@ -86,10 +89,76 @@ func Diagnose(facts *Facts) platform.Diagnosis {
 		top := d.Causes[0]
 		d.Verdict, d.Category, d.Summary = platform.VerdictCause, top.Category, top.Summary
 		d.Confidence = confidence(d.Causes, f)
+		if !ownFound {
+			court.spreadFrom(&d, top)
+		}
 	default:
-		abstain(f, &d, because)
+		abstain(f, court, &d, because)
 	}
 	return d
+}
+
+// widen adds what the other services, series and changes tell. What the platform knows first hand about the suspect's own
+// release is kept where it names a cause that is more than a stack trace.
+func widen(f *Facts, own []platform.Cause) ([]platform.Cause, *docket) {
+	found, court := investigate(f)
+	if well, _, ok := court.well(); ok && well != "" && !sure(found) && len(own) == 0 {
+		return nil, court
+	}
+	var out []platform.Cause
+	for _, c := range found {
+		if c.Score >= minScore && !firstHand(f, c.Category) {
+			out = append(out, c)
+		}
+	}
+	if len(own) > 0 {
+		return own, court
+	}
+	return out, court
+}
+
+// firstHand reports whether a rule over the platform's own facts of the suspect has looked for the category already. It
+// knows what was set, which release was live before and what its lines said, so that its silence stands.
+func firstHand(f *Facts, category platform.Category) bool {
+	if f.Release == nil && f.Deploy == nil {
+		return false
+	}
+	for _, rule := range Catalogue() {
+		if rule.Category == category {
+			return true
+		}
+	}
+	return false
+}
+
+// sure reports whether the best cause is told by the fault's own words, so that calm now does not speak against it.
+func sure(found []platform.Cause) bool {
+	if len(found) == 0 {
+		return false
+	}
+	switch found[0].Category {
+	case platform.CategoryDependency, platform.CategoryUpstream5xx, platform.CategoryDNSFailure, platform.CategoryLatencyRegression, platform.CategoryTrafficSurge:
+		return false // these pass by themselves, and what has passed is over
+	default:
+	}
+	return found[0].Score >= 0.62
+}
+
+// spreadFrom says who suffered from the cause and how it reached them.
+func (d *docket) spreadFrom(diagnosis *platform.Diagnosis, top platform.Cause) {
+	diagnosis.BlastRadius, diagnosis.Propagation = d.victims(top.Service), d.path(top.Service)
+	for _, l := range d.order {
+		if l.service == top.Service && l.category == top.Category {
+			_, acquitted := d.w.convict(l)
+			for _, r := range acquitted {
+				if len(r.Evidence) > 0 {
+					diagnosis.RuledOut = append(diagnosis.RuledOut, r)
+				}
+			}
+			diagnosis.RuledOut = dedupeRuledOut(diagnosis.RuledOut)
+			return
+		}
+	}
 }
 
 // rank orders causes by score, drops those that retell a better one, and numbers the rest.
@@ -158,8 +227,20 @@ func confidence(ranked []platform.Cause, f *Facts) float64 {
 			c -= 0.15 - margin
 		}
 	}
-	c -= 0.03 * float64(min(len(f.Gaps), 5))
+	c -= 0.03 * float64(min(gravely(f.Gaps), 5))
 	return clamp(c)
+}
+
+// gravely counts the gaps that leave room for another answer. A bundle need not hold every kind of file.
+func gravely(gaps []string) int {
+	n := 0
+	for _, g := range gaps {
+		name, absent := strings.CutPrefix(g, "the bundle has no ")
+		if !absent || name == "logs.ndjson" || name == "metrics.csv" || name == "changes.ndjson" {
+			n++
+		}
+	}
+	return n
 }
 
 func clamp(v float64) float64 {
@@ -173,8 +254,12 @@ func clamp(v float64) float64 {
 }
 
 // abstain gives the verdict of facts that name no cause.
-func abstain(f *Facts, d *platform.Diagnosis, because string) {
-	if summary, claims, ok := looksHealthy(f); ok {
+func abstain(f *Facts, court *docket, d *platform.Diagnosis, because string) {
+	summary, claims, ok := looksHealthy(f)
+	if !ok {
+		summary, claims, ok = court.well()
+	}
+	if ok {
 		d.Verdict, d.Category, d.Confidence = platform.VerdictHealthy, platform.CategoryHealthy, clamp(0.9-0.05*float64(len(f.Gaps)))
 		d.Summary = summary
 		d.RuledOut = append(d.RuledOut, platform.RuledOut{

@@ -244,3 +244,59 @@ func cleanPath(p string) string {
 	}
 	return p
 }
+
+// ParseLoose reads a diff as people shorten it: without headers of files or of hunks, its lines still say what was added
+// and what was taken away. They belong to the only file that is named, or to none.
+func ParseLoose(diff string, files []string) []FileDiff {
+	if out := ParseDiff(diff); len(out) > 0 && hasHunks(out) || diff == "" {
+		return out
+	}
+	file := FileDiff{}
+	var h Hunk
+	end := func() {
+		if len(h.Lines) > 0 {
+			file.Hunks = append(file.Hunks, h)
+		}
+		h = Hunk{}
+	}
+	var out []FileDiff
+	if len(files) == 1 {
+		file.Old, file.New = files[0], files[0]
+	}
+	for line := range strings.SplitSeq(diff, "\n") {
+		switch {
+		case strings.HasPrefix(line, "+++ "):
+			file.New = diffPath(line[4:], "b/")
+		case strings.HasPrefix(line, "--- "):
+			end()
+			if len(file.Hunks) > 0 {
+				out = append(out, file)
+				file = FileDiff{}
+			}
+			file.Old = diffPath(line[4:], "a/")
+		case strings.HasPrefix(line, "@@"):
+			end()
+			h.Section = line
+		case strings.HasPrefix(line, "+"), strings.HasPrefix(line, "-"):
+			h.Lines = append(h.Lines, HunkLine{Op: line[0], Text: line[1:]})
+			h.Text += line + "\n"
+		case line != "":
+			h.Lines = append(h.Lines, HunkLine{Op: ' ', Text: line})
+			h.Text += line + "\n"
+		}
+	}
+	end()
+	if len(file.Hunks) > 0 {
+		out = append(out, file)
+	}
+	return out
+}
+
+func hasHunks(files []FileDiff) bool {
+	for _, f := range files {
+		if len(f.Hunks) > 0 {
+			return true
+		}
+	}
+	return false
+}

@@ -44,9 +44,15 @@ type Facts struct {
 	Commits           []Commit // after the previous release's commit up to the suspect's, oldest first
 	Changes           []Change // configuration, scale and other changes near the onset, oldest first
 	Neighbours        []Neighbour
-	Edges             []Edge // who calls whom, and what is shared
-	Spans             []Span // of the involved services around the onset, oldest first
-	Gaps              []string
+	Edges             []Edge     // who calls whom, and what is shared
+	Spans             []Span     // of the involved services around the onset, oldest first
+	Talk              []Talk     // what every service said, folded
+	Metrics           []Metric   // of every service
+	Fleet             []Instance // of every service
+	Checks            []Check    // health checks of every service, oldest first
+	// Words tell of the symptom without saying whose: the incident's own, and the names of alerts.
+	Words []Text
+	Gaps  []string
 
 	parsed map[string][]Trace // traces by text, while Diagnose runs; nil reads anew
 }
@@ -154,10 +160,13 @@ type Commit struct {
 	Cite platform.EvidenceID
 }
 
-// Change is something other than a commit that changed.
+// Change is something that changed, in any service.
 type Change struct {
 	platform.Change
-	Cite platform.EvidenceID
+	Brings string // the commit that a deploy brought, where it is known
+	Tag    string // the release it went live with, as it is called where it runs
+	Hunks  []FileDiff
+	Cite   platform.EvidenceID
 }
 
 // Neighbour is another service of the same environment.

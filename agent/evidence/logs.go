@@ -55,16 +55,37 @@ func tail(records []string, limit int, d *draft) []string {
 	return records
 }
 
-// query reads one page, oldest first, and reports whether there was more.
+// query reads one page, oldest first, and reports whether there was more. Of a store that is away it has the lines that
+// wait for it, and the gap says so: what they say is true, whatever else there is.
 func (r *run) query(what string, q observability.LogQuery) (lines []observability.Line, cut, ok bool) {
-	if r.src.Logs == nil {
-		r.w.gap("logs are not readable here")
+	lines, cut, why, ok := r.read(what, q)
+	if why != "" {
+		r.w.gap("%s: %s", what, why)
+	}
+	return lines, cut, ok
+}
+
+// whole is query for lines of which none may be missing: what they do not say counts too.
+func (r *run) whole(what string, q observability.LogQuery) (lines []observability.Line, cut, ok bool) {
+	lines, cut, why, ok := r.read(what, q)
+	if why != "" {
+		r.w.gap("%s: %s", what, why)
 		return nil, false, false
 	}
+	return lines, cut, ok
+}
+
+// read reads one page and says why it is not all that there is.
+func (r *run) read(what string, q observability.LogQuery) (lines []observability.Line, cut bool, why string, ok bool) {
+	if r.src.Logs == nil {
+		r.w.gap("logs are not readable here")
+		return nil, false, "", false
+	}
 	page, err := r.src.Logs.Query(r.ctx, q)
-	if err != nil {
+	why, partly := observability.Incomplete(err)
+	if err != nil && (!partly || len(page.Lines) == 0) {
 		r.w.failed(what, err)
-		return nil, false, false
+		return nil, false, "", false
 	}
 	lines = append(lines, page.Lines...)
 	if q.Backward {
@@ -72,7 +93,7 @@ func (r *run) query(what string, q observability.LogQuery) (lines []observabilit
 			lines[i], lines[j] = lines[j], lines[i]
 		}
 	}
-	return lines, page.Next != "", true
+	return lines, page.Next != "" || why != "", why, true
 }
 
 // logs reads the suspect's lines: the last words of every ended instance, then errors and all lines around the onset.
@@ -293,7 +314,7 @@ func (r *run) patterns() {
 	if q.Release == 0 || !okBefore {
 		return
 	}
-	after, _, ok := r.query("the lines of the release", q)
+	after, _, ok := r.whole("the lines of the release", q)
 	if !ok || len(after) == 0 || len(before) == 0 {
 		return
 	}
@@ -315,13 +336,13 @@ func (r *run) previousLines() ([]observability.Line, bool) {
 	q.Release, q.Backward, q.Limit = r.f.Previous.Number, true, 5*r.opt.Lines
 	q.To = r.previousEnd
 	q.From = q.To.Add(-24 * time.Hour)
-	lines, _, ok := r.query("the lines of the previous release", q)
+	lines, _, ok := r.whole("the lines of the previous release", q)
 	if !ok {
 		return nil, false
 	}
 	grave := q
 	grave.Levels = []observability.Level{observability.LevelError, observability.LevelFatal}
-	errs, cut, okErrs := r.query("the errors of the previous release", grave)
+	errs, cut, okErrs := r.whole("the errors of the previous release", grave)
 	if !okErrs {
 		return nil, false
 	}

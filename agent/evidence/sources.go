@@ -23,6 +23,9 @@ type Sources struct {
 	Events   Events
 	Logs     Logs
 	Metrics  Metrics
+	// Spans and Map are nil without a gap: many applications send no spans.
+	Spans Spans
+	Map   Map
 }
 
 // Releases reads deploys, releases and configuration.

@@ -61,10 +61,15 @@ func (w *world) live(ctx context.Context) ([]figure, error) {
 	if err != nil {
 		return nil, err
 	}
+	memory := atMost("memory of the server at 50k lines/s", peak, "MB", 400, 250, map[string]float64{"lines/s stored": lines})
+	if least := 0.9 * floodRate; lines < least {
+		fmt.Fprintf(os.Stderr, "only %.0f lines/s came through while memory was measured; the figure is of %.0f\n", lines, least)
+		memory.Met = false
+	}
 	return []figure{
 		atMost("container stdout to searchable, p99", milliseconds(quantile(searched, 0.99)), "ms", 1500, 300, map[string]float64{"p50": milliseconds(quantile(searched, 0.5))}),
 		atMost("follow latency, p99", milliseconds(quantile(followed, 0.99)), "ms", 200, 50, map[string]float64{"p50": milliseconds(quantile(followed, 0.5))}),
-		atMost("memory of the server at 50k lines/s", peak, "MB", 400, 250, map[string]float64{"lines/s stored": lines}),
+		memory,
 	}, nil
 }
 

@@ -4,222 +4,155 @@ import (
 	"context"
 	"fmt"
 	"io/fs"
-	"math/rand/v2"
 	"os"
 	"path/filepath"
-	"strconv"
-	"strings"
-	"syscall"
 	"time"
 
 	"github.com/fairlead/fairlead/observability"
-	"github.com/fairlead/fairlead/observability/embedded"
 	"github.com/fairlead/fairlead/observability/parse"
-	"github.com/fairlead/fairlead/platform/secret"
 )
 
-// The other half of the log bench: a day of lines of twenty services, as their processes wrote them, in the store.
+// The other half of the log bench: ten million lines through the spool into the store, and what searches of them take.
+// The peers get the first million: what they say stands beside what our store says of the same million.
 const (
+	benchLogs    = "bench" // the project
 	storedLines  = 10_000_000
-	storedOver   = 24 * time.Hour
+	peerLines    = 1_000_000
 	storedBatch  = 2048
-	services     = 20
-	rareWord     = "quetzalcoatl"
-	rareCount    = 10
+	mostWaiting  = 50_000 // lines in the spool, which drops some when it is full
 	searchRounds = 30
-	parsedLines  = 400_000
+	peerRounds   = 10
 )
 
-// corpus writes the lines of the bench. Number and seed give the same line each time.
-type corpus struct {
-	from time.Time
-	step time.Duration
-	rare map[int]bool
+// held is what one store was found to do with some lines.
+type held struct {
+	raw, disk    int64 // bytes as written, and on disk
+	rare, errors []time.Duration
 }
 
-func newCorpus(lines int) *corpus {
-	c := &corpus{from: time.Now().Add(-storedOver).Truncate(time.Second), step: storedOver / time.Duration(lines), rare: map[int]bool{}}
-	for i := range rareCount {
-		c.rare[(2*i+1)*lines/(2*rareCount)] = true
-	}
-	return c
-}
+func (h held) ratio() float64 { return float64(h.disk) / float64(h.raw) }
 
-// A # stands for a number.
-var (
-	corpusPaths = []string{"/v1/predict", "/v1/embed", "/v1/users/#/items", "/healthz", "/v1/models/#"}
-	corpusWords = []string{"request served", "cache miss, asking the feature store", "batch of # scored", "token refreshed for user #", "queue depth #"}
-)
-
-// text is line n as a process wrote it: one in a hundred is an error, one in twenty a warning.
-func (c *corpus) text(n int, buf []byte) []byte {
-	r := rand.New(rand.NewPCG(uint64(n), 7))
-	number := func(text string, below int) string { return strings.Replace(text, "#", strconv.Itoa(r.IntN(below)), 1) }
-	level, message := "info", number(corpusWords[r.IntN(len(corpusWords))], 10_000)
-	switch kind := r.IntN(100); {
-	case c.rare[n]:
-		message += " for customer " + rareWord
-	case kind == 0:
-		level, message = "error", number("upstream connect error: connection refused by 10.0.7.#", 255)
-	case kind < 6:
-		level, message = "warn", number("slow request took #ms", 5000)
-	}
-	return fmt.Appendf(buf[:0], `{"ts":%q,"level":%q,"msg":%q,"path":%q,"status":%d,"took_ms":%d,"trace_id":"%016x%016x"}`,
-		c.at(n).Format(time.RFC3339Nano), level, message, number(corpusPaths[r.IntN(len(corpusPaths))], 100_000), 200+n%3, r.IntN(300), r.Uint64(), r.Uint64())
-}
-
-func (c *corpus) at(n int) time.Time { return c.from.Add(time.Duration(n) * c.step) }
-
-func (c *corpus) service(n int) string { return "service-" + strconv.Itoa(n%services) }
-
-// store measures ingestion, disk and searches of the embedded store.
-func store(ctx context.Context, lines int) ([]figure, error) {
+// store measures everything that needs no container.
+func store(ctx context.Context) ([]figure, error) {
 	dir, err := os.MkdirTemp("", "fairlead-bench-store-")
 	if err != nil {
 		return nil, err
 	}
 	defer os.RemoveAll(dir)
-	throughput, discarded, err := collecting(ctx, filepath.Join(dir, "throughput"))
+	rate, err := collecting(ctx, dir)
 	if err != nil {
 		return nil, err
 	}
-	logs, err := embedded.OpenLogs(filepath.Join(dir, "logs"), embedded.LogOptions{})
+	ratio, err := pushing(ctx, filepath.Join(dir, "push"))
 	if err != nil {
 		return nil, err
 	}
-	c := newCorpus(lines)
-	raw, took, err := c.fill(ctx, logs, lines)
-	if err == nil {
-		fmt.Fprintf(os.Stderr, "stored %d lines, %d MB as written, in %s: %.0f lines/s\n", lines, raw/1e6, took.Round(time.Second), float64(lines)/took.Seconds())
-	}
-	var rare, errors []time.Duration
-	if err == nil {
-		rare, errors, err = c.search(ctx, logs, lines)
-	}
-	if err := logs.Close(); err != nil {
-		return nil, err
-	}
+	small, err := hold(ctx, filepath.Join(dir, "small"), newCorpus(peerLines), peerRounds)
 	if err != nil {
 		return nil, err
 	}
-	disk, err := folderBytes(filepath.Join(dir, "logs"))
+	loki, tools, err := peers(ctx, filepath.Join(dir, "peers"))
 	if err != nil {
 		return nil, err
 	}
+	large, err := hold(ctx, filepath.Join(dir, "large"), newCorpus(storedLines), searchRounds)
+	if err != nil {
+		return nil, err
+	}
+	p95 := func(took []time.Duration) float64 { return milliseconds(quantile(took, 0.95)) }
 	return []figure{
-		atLeast("collector, parse to store, one core", throughput/1000, "k lines/s", 100, 250, map[string]float64{"parse and redact alone": discarded / 1000}),
-		atMost("rare word over 10 M lines, p95", milliseconds(quantile(rare, 0.95)), "ms", 250, 60, map[string]float64{"p50": milliseconds(quantile(rare, 0.5))}),
-		atMost("last 100 errors of a service, 24 h, p95", milliseconds(quantile(errors, 0.95)), "ms", 50, 15, map[string]float64{"p50": milliseconds(quantile(errors, 0.5))}),
-		atMost("bytes on disk per raw byte", float64(disk)/float64(raw), "", 0.25, 0.12, nil),
+		atLeast("collector, parse to store, one core", rate.Stored/1000, "k lines/s", 100, 250, map[string]float64{
+			"without the spool": rate.Direct / 1000, "parse and redact alone": rate.Nothing / 1000,
+		}),
+		ratio,
+		atMost("rare word over 10 M lines, p95", p95(large.rare), "ms", 250, 60, map[string]float64{
+			"p50": milliseconds(median(large.rare)), "1 M lines": p95(small.rare), "Loki, 1 M lines": p95(loki.rare), "grep, 1 M lines": p95(tools.rare),
+		}),
+		atMost("last 100 errors of a service, 24 h, p95", p95(large.errors), "ms", 50, 15, map[string]float64{
+			"p50": milliseconds(median(large.errors)), "1 M lines": p95(small.errors), "Loki, 1 M lines": p95(loki.errors),
+		}),
+		atMost("bytes on disk per raw byte", large.ratio(), "", 0.25, 0.12, map[string]float64{
+			"1 M lines": small.ratio(), "Loki, 1 M lines": loki.ratio(), tools.name + ", 1 M lines": tools.ratio(),
+		}),
 	}, nil
 }
 
-// collecting parses, redacts and stores lines on one core and returns lines a second of that core's time, with the
-// store and without.
-func collecting(ctx context.Context, dir string) (stored, discarded float64, err error) {
-	logs, err := embedded.OpenLogs(dir, embedded.LogOptions{})
+// hold stores a corpus as the server does, searches it, and weighs it.
+func hold(ctx context.Context, dir string, c *corpus, rounds int) (held, error) {
+	s, err := openStored(dir, true)
 	if err != nil {
-		return 0, 0, err
+		return held{}, err
 	}
-	defer logs.Close()
-	c := newCorpus(parsedLines)
-	texts := make([][]byte, parsedLines)
-	for n := range texts {
-		texts[n] = append([]byte(nil), c.text(n, nil)...)
+	h := held{}
+	began := time.Now()
+	h.raw, err = c.fill(ctx, s)
+	if err == nil {
+		err = s.settle(ctx, c.lines, c.from)
 	}
-	values := make([]string, 20)
-	for i := range values {
-		values[i] = fmt.Sprintf("a-secret-value-%02d-of-the-project", i)
+	if err == nil {
+		took := time.Since(began)
+		fmt.Fprintf(os.Stderr, "stored %d lines, %d MB as written, in %s: %.0f lines/s\n", c.lines, h.raw/1e6, took.Round(time.Second), float64(c.lines)/took.Seconds())
+		h.rare, h.errors, err = c.search(ctx, s.logs, rounds)
 	}
-	redact := secret.NewValueRedactor(values).Redact
-	base := c.base(0)
-	run := func(keep func([]observability.Line) error) (float64, error) {
-		var batch []observability.Line
-		joiner := parse.NewJoiner(base, redact, func(l observability.Line) { batch = append(batch, l) })
-		before := processorTime()
-		for n, text := range texts {
-			joiner.Add(parse.Part{At: c.at(n), Seq: uint64(n), Text: text})
-			if len(batch) >= storedBatch {
-				if err := keep(batch); err != nil {
-					return 0, err
-				}
-				batch = batch[:0]
-			}
-		}
-		joiner.Flush()
-		err := keep(batch)
-		return parsedLines / (processorTime() - before).Seconds(), err
+	if closed := s.close(); err == nil {
+		err = closed
 	}
-	if discarded, err = run(func([]observability.Line) error { return nil }); err != nil {
-		return 0, 0, err
+	if err != nil {
+		return held{}, err
 	}
-	stored, err = run(func(batch []observability.Line) error { return logs.Append(ctx, batch) })
-	return stored, discarded, err
+	h.disk, err = folderBytes(filepath.Join(dir, "logs"))
+	return h, err
 }
 
 // fill stores the corpus, and returns how many bytes its processes wrote.
-func (c *corpus) fill(ctx context.Context, logs observability.Logs, lines int) (raw int64, took time.Duration, err error) {
-	batches := make(chan []observability.Line, 2)
-	ended := make(chan error, 1)
-	began := time.Now()
-	go func() {
-		var err error
-		for batch := range batches {
-			if err == nil {
-				err = logs.Append(ctx, batch)
-			}
-		}
-		ended <- err
-	}()
+func (c *corpus) fill(ctx context.Context, s *stored) (raw int64, err error) {
 	var buf []byte
+	bases := c.bases()
 	batch := make([]observability.Line, 0, storedBatch)
-	for n := range lines {
+	for n := range c.lines {
 		buf = c.text(n, buf)
 		raw += int64(len(buf)) + 1
-		if batch = append(batch, parse.Text(c.base(n), string(buf), nil)); len(batch) == storedBatch || n == lines-1 {
-			batches <- batch
-			batch = make([]observability.Line, 0, storedBatch)
+		base := bases[n%services]
+		base.At = c.at(n)
+		batch = append(batch, parse.Text(base, string(buf), nil))
+		if len(batch) < storedBatch && n < c.lines-1 {
+			continue
+		}
+		if err := s.logs.Append(ctx, batch); err != nil {
+			return 0, err
+		}
+		clear(batch)
+		batch = batch[:0]
+		if err := s.below(ctx, mostWaiting); err != nil {
+			return 0, err
 		}
 	}
-	close(batches)
-	err = <-ended
-	return raw, time.Since(began), err
+	return raw, nil
 }
 
 // search asks for the rare word and for the last errors of each service in turn.
-func (c *corpus) search(ctx context.Context, logs observability.Logs, lines int) (rare, errors []time.Duration, err error) {
-	to := c.from.Add(storedOver)
-	for round := range searchRounds {
+func (c *corpus) search(ctx context.Context, logs observability.Logs, rounds int) (rare, errors []time.Duration, err error) {
+	for round := range rounds {
 		began := time.Now()
-		page, err := logs.Query(ctx, observability.LogQuery{Project: "bench", Text: rareWord, From: c.from, To: to, Limit: 100})
+		page, err := logs.Query(ctx, c.rareQuery())
+		rare = append(rare, time.Since(began))
 		if err != nil {
 			return nil, nil, err
 		}
 		if len(page.Lines) != rareCount {
 			return nil, nil, fmt.Errorf("the rare word is in %d lines, and %d were found", rareCount, len(page.Lines))
 		}
-		rare = append(rare, time.Since(began))
 		began = time.Now()
-		page, err = logs.Query(ctx, observability.LogQuery{
-			Project: "bench", Service: c.service(round), Levels: []observability.Level{observability.LevelError}, From: c.from, To: to, Backward: true, Limit: 100,
-		})
+		page, err = logs.Query(ctx, c.errorsQuery(round))
+		errors = append(errors, time.Since(began))
 		if err != nil {
 			return nil, nil, err
 		}
-		if want := min(100, lines/100/services/2); len(page.Lines) < want {
-			return nil, nil, fmt.Errorf("at least %d errors were expected, and %d were found", want, len(page.Lines))
+		if len(page.Lines) != 100 {
+			return nil, nil, fmt.Errorf("the last 100 errors were asked for, and %d were found", len(page.Lines))
 		}
-		errors = append(errors, time.Since(began))
 	}
 	return rare, errors, nil
-}
-
-// base is where line n comes from.
-func (c *corpus) base(n int) observability.Line {
-	return observability.Line{
-		At: c.at(n), Seq: uint64(n), Project: "bench", Environment: "production", Service: c.service(n), Instance: "ins_" + c.service(n),
-		Release: 1, Source: observability.SourceRuntime, Stream: "stdout",
-	}
 }
 
 func folderBytes(dir string) (int64, error) {
@@ -237,21 +170,12 @@ func folderBytes(dir string) (int64, error) {
 	return total, err
 }
 
-// processorTime is what this process has used of its processors, in its own code and in the kernel.
-func processorTime() time.Duration {
-	var used syscall.Rusage
-	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &used); err != nil {
-		return 0
-	}
-	return time.Duration(used.Utime.Nano() + used.Stime.Nano())
-}
-
 // measureLogs is both halves.
 func measureLogs(ctx context.Context, w *world) ([]figure, error) {
 	figures, err := w.live(ctx)
 	if err != nil {
 		return nil, err
 	}
-	stored, err := store(ctx, storedLines)
+	stored, err := store(ctx)
 	return append(figures, stored...), err
 }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"maps"
@@ -82,11 +83,13 @@ func measured(v float64) string {
 }
 
 func median(values []time.Duration) time.Duration { return quantile(values, 0.5) }
+func middle(values []float64) float64             { return quantile(values, 0.5) }
 
 // quantile returns the value at q of the values, 0 for none.
-func quantile(values []time.Duration, q float64) time.Duration {
+func quantile[T cmp.Ordered](values []T, q float64) T {
 	if len(values) == 0 {
-		return 0
+		var none T
+		return none
 	}
 	sorted := slices.Clone(values)
 	slices.Sort(sorted)

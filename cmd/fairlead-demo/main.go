@@ -33,6 +33,10 @@ func run() int {
 		return serveApp()
 	case "lines":
 		return printLines()
+	case "collect":
+		return collectHere(flag.Arg(1))
+	case "eval-bundles":
+		return evalBundles(flag.Arg(1), *figures)
 	}
 
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)

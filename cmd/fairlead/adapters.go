@@ -69,6 +69,7 @@ func (s *installation) parts(ctx context.Context) []platform.PartStatus {
 		{"router", func(ctx context.Context) (string, error) { return "http://" + s.config.router, s.router.Ping(ctx) }},
 		{"logs", s.logStatus},
 		{"metrics", s.metrics.ping},
+		{"traces", s.traceStatus},
 		{"state", s.room},
 	}
 	statuses := make([]platform.PartStatus, 0, len(checks))

@@ -70,7 +70,7 @@ func (s *installation) logStatus(ctx context.Context) (string, error) {
 		text = "Loki " + lokiStatus(ctx, logs)
 	}
 	stats := s.spool.Stats()
-	if stats.State != spool.StateDraining {
+	if stats.State == spool.StateBlocked {
 		text += fmt.Sprintf("; %d lines wait on disk: %s", stats.Lines, stats.Why)
 	}
 	var dropped uint64

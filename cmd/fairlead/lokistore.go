@@ -2,12 +2,15 @@ package main
 
 import (
 	"context"
+	"net/http"
 	"os"
 	"strconv"
 
 	"github.com/spf13/pflag"
 
+	"github.com/fairlead/fairlead/observability/collect"
 	"github.com/fairlead/fairlead/observability/loki"
+	"github.com/fairlead/fairlead/platform/httpapi"
 )
 
 // lokiSetting is one setting of a Loki that keeps the logs: a flag, and a variable that stands in for it.
@@ -67,4 +70,16 @@ func lokiStatus(ctx context.Context, logs *loki.Logs) string {
 		text += "; since the start it refused " + strconv.FormatInt(lost, 10) + " lines for good, which the server's log names"
 	}
 	return text
+}
+
+// lokiPush is where applications and log shippers push lines by Loki's protocol.
+const lokiPush = "/loki/api/v1/push"
+
+// lokiHandler takes pushed lines: who may push is asked before anything is read.
+func (s *installation) lokiHandler() http.Handler {
+	senders := httpapi.NewSenders(s.plane)
+	return senders.Handler(loki.NewReceiver(loki.ReceiveOptions{
+		Sender: func(r *http.Request) (loki.Sender, error) { return senders.Sender(r) },
+		Sink:   collect.NewInbound(s.logs, s.hub, s.redactor), Log: s.log,
+	}))
 }

@@ -63,7 +63,7 @@ func (g *repo) commit(message string, tree files) string {
 // addApp puts the compiled test program into the tree.
 func (g *repo) addApp() {
 	g.t.Helper()
-	raw, err := os.ReadFile(g.rig.app)
+	raw, err := os.ReadFile(g.rig.binary(g.t))
 	require.NoError(g.t, err)
 	require.NoError(g.t, os.WriteFile(filepath.Join(g.dir, "app"), raw, 0o755))
 }

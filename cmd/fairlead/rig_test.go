@@ -52,9 +52,23 @@ type lazy struct {
 // setup returns the shared installation.
 func setup(t *testing.T) *installed {
 	t.Helper()
-	shared.once.Do(func() { shared.rig, shared.err = install() })
+	shared.once.Do(func() { shared.rig, shared.err = install(func(*serverConfig) error { return nil }) })
 	require.NoError(t, shared.err)
 	return shared.rig
+}
+
+// setupWith returns an installation of the test's own whose settings configure changed, and takes it down with the test.
+func setupWith(t *testing.T, configure func(*serverConfig) error) *installed {
+	t.Helper()
+	r, err := install(configure)
+	require.NoError(t, err)
+	t.Cleanup(func() {
+		if t.Failed() {
+			t.Log("--- end of the server's log\n" + r.log.tail(60))
+		}
+		require.NoError(t, r.remove())
+	})
+	return r
 }
 
 func (l *lazy) stop(explain bool) error {
@@ -73,7 +87,6 @@ type installed struct {
 	config serverConfig
 	admin  string
 	client *client.Client // the admin's
-	app    string         // the compiled testdata/app
 	log    logTail
 	traces *tracingtest.Collector
 	stop   context.CancelFunc
@@ -81,22 +94,27 @@ type installed struct {
 	noTraces func() // ends the collector of traces
 	ended    chan error
 
+	compile sync.Once
+	app     string // the compiled testdata/app, once binary was asked for it
+
 	mu       sync.Mutex
 	projects int             // names given out
 	images   map[string]bool // built, the containers of some are gone already
 }
 
-func install() (*installed, error) {
-	r := &installed{ended: make(chan error, 1), images: map[string]bool{}}
-	ctx, stop := context.WithCancel(context.Background())
-	r.stop = stop
-	if err := r.start(ctx); err != nil {
+func install(configure func(*serverConfig) error) (*installed, error) {
+	r := &installed{images: map[string]bool{}}
+	err := r.prepare(configure)
+	if err == nil {
+		err = r.start()
+	}
+	if err != nil {
 		return nil, errors.Join(err, errors.New(r.log.tail(20)), r.remove())
 	}
 	return r, nil
 }
 
-func (r *installed) start(ctx context.Context) error {
+func (r *installed) prepare(configure func(*serverConfig) error) error {
 	var err error
 	if r.dir, err = os.MkdirTemp("", "fairlead-e2e-"); err != nil {
 		return err
@@ -112,13 +130,14 @@ func (r *installed) start(ctx context.Context) error {
 			return err
 		}
 	}
+	return configure(&r.config)
+}
+
+// start starts the server, the first time or after halt, and waits until it is ready.
+func (r *installed) start() error {
+	ctx, stop := context.WithCancel(context.Background())
+	r.stop, r.ended = stop, make(chan error, 1)
 	go func() { r.ended <- r.config.serve(ctx, slog.New(slog.NewTextHandler(&r.log, nil))) }()
-	r.app = filepath.Join(r.dir, "app")
-	compile := exec.CommandContext(ctx, "go", "build", "-trimpath", "-ldflags", "-s -w", "-o", r.app, "./testdata/app")
-	compile.Env = append(os.Environ(), "CGO_ENABLED=0")
-	if said, err := compile.CombinedOutput(); err != nil {
-		return fmt.Errorf("compile the test's app: %w: %s", err, said)
-	}
 	if err := r.awaitReady(ctx); err != nil {
 		return err
 	}
@@ -129,6 +148,32 @@ func (r *installed) start(ctx context.Context) error {
 	r.admin = strings.TrimSpace(string(secret))
 	r.client = client.New(client.Options{BaseURL: r.url(), Token: r.admin})
 	return nil
+}
+
+// halt stops the server in order; router, Postgres and containers go on.
+func (r *installed) halt() error {
+	if r.stop == nil {
+		return nil
+	}
+	r.stop()
+	err := <-r.ended
+	r.stop = nil
+	return err
+}
+
+// binary returns the path of the compiled testdata/app.
+func (r *installed) binary(t *testing.T) string {
+	t.Helper()
+	r.compile.Do(func() {
+		app := filepath.Join(r.dir, "app")
+		compile := exec.CommandContext(t.Context(), "go", "build", "-trimpath", "-ldflags", "-s -w", "-o", app, "./testdata/app")
+		compile.Env = append(os.Environ(), "CGO_ENABLED=0")
+		said, err := compile.CombinedOutput()
+		require.NoError(t, err, "%s", said)
+		r.app = app
+	})
+	require.NotEmpty(t, r.app, "the test's app compiles")
+	return r.app
 }
 
 func (r *installed) awaitReady(ctx context.Context) error {
@@ -156,11 +201,7 @@ func (r *installed) remove() error {
 	if r.noTraces != nil {
 		defer r.noTraces()
 	}
-	r.stop()
-	var all error
-	if r.config.api != "" {
-		all = <-r.ended
-	}
+	all := r.halt()
 	if r.dir == "" {
 		return all
 	}

@@ -20,7 +20,9 @@ import (
 	"github.com/fairlead/fairlead/observability/embedded"
 	"github.com/fairlead/fairlead/observability/forward"
 	"github.com/fairlead/fairlead/observability/meter"
+	"github.com/fairlead/fairlead/observability/otlp"
 	"github.com/fairlead/fairlead/observability/spool"
+	"github.com/fairlead/fairlead/observability/traces"
 	"github.com/fairlead/fairlead/observability/tracing"
 	"github.com/fairlead/fairlead/platform"
 	"github.com/fairlead/fairlead/platform/build"
@@ -49,6 +51,7 @@ type installation struct {
 	spool    *spool.Spool       // in front of stored
 	logs     *forward.Stream    // in front of spool: what everything appends to and asks
 	metrics  *meters
+	traces   *traces.Store
 	hub      *observability.Hub
 	engine   *docker.Runtime
 	router   *routing.Client
@@ -111,7 +114,7 @@ func (s *installation) openStores(context.Context) error {
 		return err
 	}
 	s.hub = observability.NewHub()
-	return nil
+	return s.openTraces()
 }
 
 func (s *installation) openEngine(ctx context.Context) error {
@@ -142,6 +145,7 @@ func (s *installation) buildPlane(ctx context.Context) error {
 	}
 	s.plane = control.New(control.Options{
 		Store: s.store, Sealer: sealer, Logs: s.logs, Live: s.hub, Metrics: s.metrics, Current: s.metrics.latest, Prices: prices.Prices, LogsKept: s.logsKept(),
+		Spans: s.traces, HostName: hostName(),
 		BaseDomain: s.config.baseDomain, RouterURL: "http://" + s.config.router, APIURL: "http://" + s.config.api,
 		Host: func(ctx context.Context) (control.Host, error) {
 			h, err := s.engine.Host(ctx)
@@ -171,6 +175,7 @@ func (s *installation) buildCollectors(context.Context) error {
 		{Name: "roll up the usage", Every: time.Minute, Do: s.plane.RollUpUsage, Log: s.log},
 		{Name: "check the budgets", Every: 5 * time.Minute, Do: s.plane.CheckBudgets, Log: s.log},
 		{Name: "drop old logs", Every: 30 * time.Second, Do: s.dropLogs, Log: s.log},
+		{Name: "drop old traces", Every: 30 * time.Second, Do: s.traces.Prune, Log: s.log},
 	}
 	return err
 }
@@ -221,7 +226,7 @@ func (s *installation) buildWorker(context.Context) error {
 		return s.plane.ListSlots(ctx, platform.SystemActor("diagnosis"), project)
 	}}
 	investigator := agent.New(agent.Options{
-		Sources:  evidence.Sources{Releases: facts, Runtime: facts, Commits: facts, Events: facts, Logs: s.logs, Metrics: s.metrics},
+		Sources:  evidence.Sources{Releases: facts, Runtime: facts, Commits: facts, Events: facts, Logs: s.logs, Metrics: s.metrics, Spans: s.traces, Map: mapped{s.plane}},
 		Evidence: evidence.Options{Redactor: s.redactor},
 	})
 	guard, err := s.config.guard()
@@ -252,7 +257,7 @@ func (s *installation) buildFaces(context.Context) error {
 	}
 	s.api = httpapi.New(httpapi.Options{
 		Plane: s.plane, Responses: s.plane, Logger: s.log, Version: version, Ready: s.parts, Hosts: s.config.hosts, Tracer: s.tracer, Meter: s.meter,
-		Mounts: map[string]http.Handler{"/mcp": mcp.Handler(mcpOptions), "/git/": s.gitHandler()},
+		Mounts: map[string]http.Handler{"/mcp": mcp.Handler(mcpOptions), "/git/": s.gitHandler(), lokiPush: s.lokiHandler(), otlp.Endpoint + "/": s.otlpHandler()},
 	})
 	return nil
 }
@@ -343,11 +348,12 @@ func (s *installation) recordStart(ctx context.Context, kind platform.EventKind,
 
 // close lets go of everything that is open. The router and Postgres go on: they outlive the server.
 func (s *installation) close() {
-	s.closeTraces()
+	s.closeTracer()
 	if s.store != nil {
 		s.store.Close()
 	}
 	s.closeLogs()
+	s.closeTraces()
 	if s.metrics != nil {
 		if err := s.metrics.close(); err != nil {
 			s.log.Error("close the metric store", "error", err)
@@ -361,7 +367,7 @@ func (s *installation) close() {
 // lastTraces is how long the end of the server waits for the collector of traces.
 const lastTraces = 2 * time.Second
 
-func (s *installation) closeTraces() {
+func (s *installation) closeTracer() {
 	ctx, cancel := context.WithTimeout(context.Background(), lastTraces)
 	defer cancel()
 	if err := s.tracer.Close(ctx); err != nil {

@@ -148,6 +148,9 @@ func searchLogs(ctx context.Context, api API, in searchLogsArgs) (toolkit.Answer
 		found.Lines[i].Message, found.Lines[i].Raw = platform.Truncate(found.Lines[i].Message, 2000), ""
 	}
 	answer := toolkit.Answer{Data: found, Text: lines(found.Lines, logLine), Note: cut(found.Next)}
+	if found.Incomplete != "" {
+		answer.Note = strings.TrimSpace("Incomplete: " + found.Incomplete + " " + answer.Note)
+	}
 	if len(found.Lines) == 0 {
 		answer.Note = "No line matches. Widen since, drop a filter, or check the service with list_services."
 	}

@@ -9,6 +9,7 @@ import (
 	"os"
 
 	"github.com/fairlead/fairlead/platform"
+	"github.com/fairlead/fairlead/platform/durable"
 	"github.com/fairlead/fairlead/platform/routing"
 )
 
@@ -123,7 +124,7 @@ func (b *baseline) save(ctx context.Context, r *Routes) {
 			saved.Counts = append(saved.Counts, *count)
 		}
 	}
-	err := writeFile(b.path, func(f *os.File) error { return json.NewEncoder(f).Encode(saved) })
+	err := durable.Replace(b.path, func(f *os.File) error { return json.NewEncoder(f).Encode(saved) })
 	b.dirty = err != nil
 	if err != nil {
 		r.Log.WarnContext(ctx, "the baseline of the router's counters cannot be saved", "error", err)

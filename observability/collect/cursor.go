@@ -12,6 +12,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/fairlead/fairlead/platform/durable"
 	"github.com/fairlead/fairlead/platform/runtime"
 )
 
@@ -103,10 +104,7 @@ func (c *cursorFile) save() error {
 	if changed {
 		raw, err := json.Marshal(cursors)
 		if err == nil {
-			err = writeFile(filepath.Join(c.dir, cursorName), func(f *os.File) error {
-				_, err := f.Write(raw)
-				return err
-			})
+			err = durable.Replace(filepath.Join(c.dir, cursorName), durable.Bytes(raw))
 		}
 		if err != nil {
 			c.mu.Lock()
@@ -123,36 +121,6 @@ func (c *cursorFile) save() error {
 	return nil
 }
 
-// writeFile replaces the file at path with what write writes, so that a crash leaves the old one or the new one.
-func writeFile(path string, write func(*os.File) error) error {
-	f, err := os.CreateTemp(filepath.Dir(path), ".new-*")
-	if err != nil {
-		return fmt.Errorf("make a temporary file: %w", err)
-	}
-	err = write(f)
-	if err == nil {
-		err = f.Sync()
-	}
-	if err = errors.Join(err, f.Close()); err == nil {
-		err = os.Rename(f.Name(), path)
-	}
-	if err != nil {
-		return errors.Join(fmt.Errorf("write %s: %w", filepath.Base(path), err), ignoreMissing(os.Remove(f.Name())))
-	}
-	return syncDir(filepath.Dir(path))
-}
-
-func syncDir(dir string) error {
-	d, err := os.Open(dir)
-	if err != nil {
-		return fmt.Errorf("open the folder: %w", err)
-	}
-	if err := errors.Join(d.Sync(), d.Close()); err != nil {
-		return fmt.Errorf("sync the folder: %w", err)
-	}
-	return nil
-}
-
 func ignoreMissing(err error) error {
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
@@ -162,18 +130,15 @@ func ignoreMissing(err error) error {
 
 // findSpools reads the headers of the spool files that a run before left, and removes unfinished temporary files.
 func (c *cursorFile) findSpools() error {
+	if err := durable.Clear(c.dir); err != nil {
+		return err
+	}
 	entries, err := os.ReadDir(c.dir)
 	if err != nil {
 		return fmt.Errorf("read the cursor folder: %w", err)
 	}
 	for _, entry := range entries {
 		name := entry.Name()
-		if strings.HasPrefix(name, ".new-") {
-			if err := os.Remove(filepath.Join(c.dir, name)); err != nil {
-				return fmt.Errorf("remove an unfinished file: %w", err)
-			}
-			continue
-		}
 		if id, ok := strings.CutPrefix(name, spoolPrefix); ok {
 			if container, err := readSpoolHeader(filepath.Join(c.dir, name)); err == nil {
 				c.spools[id] = container

@@ -77,7 +77,7 @@ func (r *RouterLog) line(ctx context.Context, raw rawLine, last time.Time) (obse
 	}
 	var redact parse.Redact
 	if r.Redactor != nil {
-		if redact = r.redactor(base.Project, time.Now()); redact == nil {
+		if redact = r.redactors.of(base.Project, time.Now()); redact == nil {
 			return base, errNoRedactor
 		}
 	}

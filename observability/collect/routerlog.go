@@ -15,7 +15,7 @@ import (
 	"time"
 
 	"github.com/fairlead/fairlead/observability"
-	"github.com/fairlead/fairlead/observability/parse"
+	"github.com/fairlead/fairlead/platform/durable"
 	"github.com/fairlead/fairlead/platform/routing"
 )
 
@@ -39,7 +39,7 @@ type RouterLog struct {
 	known       slotBook
 	at          logPlace // everything before it is stored
 	last        time.Time
-	redactors   map[string]cachedRedactor
+	redactors   redactors
 	stored      map[uint64]uint64 // by the Seq of lines that were stored before this run and may be read again: their EndSeq
 	passed      uint64            // lines up to this Seq are parts of a stored one
 	checkpoints []logCheckpoint
@@ -62,6 +62,7 @@ const (
 	routerCursor    = "router-log.json"
 	routerLogEvery  = 100 * time.Millisecond
 	routerLogBatch  = 512
+	routerRedactors = 10 * time.Second
 	routerLogReread = time.Minute // lines of concurrent requests are written out of order by less than this
 )
 
@@ -82,6 +83,7 @@ func (r *RouterLog) Run(ctx context.Context) error {
 	if err := r.loadCursor(); err != nil {
 		return err
 	}
+	r.redactors = redactors{from: r.Redactor, keep: routerRedactors}
 	ticker := time.NewTicker(r.Every)
 	defer ticker.Stop()
 	defer func() { r.reader.close() }()
@@ -207,50 +209,23 @@ func (r *RouterLog) moveCursor(ctx context.Context, now time.Time) {
 			r.checkpoints = append(r.checkpoints, logCheckpoint{now, r.at})
 		}
 	}
-	durable := 0
-	for durable < len(r.checkpoints) && now.Sub(r.checkpoints[durable].when) >= r.DurableAfter {
-		durable++
+	sure := 0
+	for sure < len(r.checkpoints) && now.Sub(r.checkpoints[sure].when) >= r.DurableAfter {
+		sure++
 	}
-	if durable == 0 {
+	if sure == 0 {
 		return
 	}
-	to := r.checkpoints[durable-1].to
+	to := r.checkpoints[sure-1].to
 	raw, err := json.Marshal(to)
 	if err == nil {
-		err = writeFile(filepath.Join(r.StateDir, routerCursor), func(f *os.File) error {
-			_, err := f.Write(raw)
-			return err
-		})
+		err = durable.Replace(filepath.Join(r.StateDir, routerCursor), durable.Bytes(raw))
 	}
 	if err != nil {
 		r.Log.ErrorContext(ctx, "the cursor of the router's log cannot be saved", "error", err)
 		return
 	}
-	r.saved, r.checkpoints = to, slices.Clone(r.checkpoints[durable:])
-}
-
-// redactorsFor is how long the secrets of a project serve before they are read again.
-const redactorsFor = 10 * time.Second
-
-type cachedRedactor struct {
-	redact parse.Redact
-	until  time.Time
-}
-
-// redactor returns what removes the secrets of a project, nil while they cannot be read.
-func (r *RouterLog) redactor(project string, now time.Time) parse.Redact {
-	if cached, ok := r.redactors[project]; ok && now.Before(cached.until) {
-		return cached.redact
-	}
-	redact := r.Redactor(project)
-	if redact == nil {
-		return nil
-	}
-	if r.redactors == nil || len(r.redactors) > 1000 {
-		r.redactors = make(map[string]cachedRedactor)
-	}
-	r.redactors[project] = cachedRedactor{redact, now.Add(redactorsFor)}
-	return redact
+	r.saved, r.checkpoints = to, slices.Clone(r.checkpoints[sure:])
 }
 
 // loadCursor reads the cursor. A broken one is as none: what is stored of what is read again is told apart.

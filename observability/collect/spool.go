@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 	"slices"
 
+	"github.com/fairlead/fairlead/platform/durable"
 	"github.com/fairlead/fairlead/platform/runtime"
 )
 
@@ -45,7 +46,7 @@ func (f *follower) spool(ctx context.Context) {
 	if !since.IsZero() {
 		since = since.Add(-disorder)
 	}
-	err := writeFile(f.c.cursors.spoolPath(f.id), func(file *os.File) error {
+	err := durable.Replace(f.c.cursors.spoolPath(f.id), func(file *os.File) error {
 		w := bufio.NewWriterSize(file, 64<<10)
 		out := json.NewEncoder(w)
 		if err := out.Encode(container); err != nil {

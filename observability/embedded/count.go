@@ -33,18 +33,21 @@ func (l *Logs) count(ctx context.Context, search *observability.Search, step tim
 	defer release()
 	now := l.options.now()
 	window := clamp(search, now.Add(-l.options.Retention-48*time.Hour), now.Add(72*time.Hour))
-	switch {
-	case window.from > window.to:
-	case exact(search):
-		err = l.stats(ctx, search, window, step, counter)
-	default:
-		err = l.scan(ctx, search, window, func(at time.Time, row func() observability.Line) {
-			if line := row(); search.Match(&line) {
-				counter.Add(at, line.Level, 1)
-			}
-		})
+	for _, part := range l.sieves.narrow(search.Text).parts(window) {
+		if exact(search) {
+			err = l.stats(ctx, search, part, step, counter)
+		} else {
+			err = l.scan(ctx, search, part, func(at time.Time, row func() observability.Line) {
+				if line := row(); search.Match(&line) {
+					counter.Add(at, line.Level, 1)
+				}
+			})
+		}
+		if err != nil {
+			return err
+		}
 	}
-	return err
+	return nil
 }
 
 // exact reports whether filter narrows to exactly the lines that s.Match takes. Expressions of the library know flags of

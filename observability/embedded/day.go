@@ -55,6 +55,7 @@ func (l *Logs) days() []day {
 		return nil
 	}
 	defer release()
+	_ = l.hand() // lines that wait have days too; an error is the next Append's to tell
 	names := l.storage.PartitionList()
 	slices.Sort(names)
 	out := make([]day, len(names))
@@ -95,6 +96,9 @@ func (l *Logs) drop(days []day) error {
 	if l.closed {
 		return nil
 	}
+	if err := l.hand(); err != nil { // of those days too, which must not come back
+		return fmt.Errorf("store what waits: %w", err)
+	}
 	for _, d := range days {
 		if err := l.storage.PartitionDetach(d.name); err != nil {
 			return fmt.Errorf("drop the logs of %s: %w", d.name, err)
@@ -102,7 +106,7 @@ func (l *Logs) drop(days []day) error {
 		// A line of that day that comes late would lie in a day of its own that the library's caches do not expect.
 		l.floor.Store(max(l.floor.Load(), d.end().UnixNano()))
 		away := filepath.Join(l.dir, droppedPrefix+d.name)
-		if err := errors.Join(os.Rename(l.dayFolder(d.name), away), os.RemoveAll(away)); err != nil {
+		if err := errors.Join(os.Rename(l.dayFolder(d.name), away), os.RemoveAll(away), l.sieves.drop(d.name)); err != nil {
 			return fmt.Errorf("drop the logs of %s: %w", d.name, err)
 		}
 	}

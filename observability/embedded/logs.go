@@ -40,9 +40,11 @@ type Logs struct {
 	options   LogOptions
 	lock      *os.File
 	storage   *logstorage.Storage
+	sieves    *sieves
 	slots     chan struct{}
 	done      chan struct{}
 	flushing  sync.WaitGroup
+	pending   pending
 	dirty     atomic.Bool
 	flushedAt atomic.Int64 // nanoseconds of the last flush
 	floor     atomic.Int64 // nanoseconds; days before were dropped, and lines of them are not taken
@@ -86,6 +88,11 @@ func OpenLogs(dir string, options LogOptions) (*Logs, error) {
 		MinFreeDiskSpaceBytes:  options.MinFreeBytes,
 		DefaultParallelReaders: 4,
 	})
+	if l.sieves, err = openSieves(filepath.Join(dir, "sieves"), l.storage.PartitionList(), options.now); err != nil {
+		l.storage.MustClose()
+		_ = lock.Close()
+		return nil, err
+	}
 	l.flushing.Add(1)
 	go l.keepVisible()
 	return l, nil
@@ -134,8 +141,9 @@ func (l *Logs) Close() error {
 	l.mu.Unlock()
 	close(l.done)
 	l.flushing.Wait()
+	err := l.hand()
 	l.storage.MustClose()
-	return l.lock.Close()
+	return errors.Join(err, l.sieves.close(), l.lock.Close())
 }
 
 // visibleEvery is the longest that a stored line stays hidden from queries when nobody asks.
@@ -150,20 +158,25 @@ func (l *Logs) keepVisible() {
 		case <-l.done:
 			return
 		case <-ticker.C:
-			l.makeVisible(visibleEvery)
+			_ = l.makeVisible(visibleEvery) // the next Append says it
 		}
 	}
 }
 
 // makeVisible lets queries see every stored line, unless that was done less than since ago.
-func (l *Logs) makeVisible(since time.Duration) {
+func (l *Logs) makeVisible(since time.Duration) error {
 	now := time.Now().UnixNano()
 	if !l.dirty.Load() || now-l.flushedAt.Load() < int64(since) {
-		return
+		return nil
 	}
 	l.flushedAt.Store(now)
 	l.dirty.Store(false)
+	if err := l.hand(); err != nil {
+		l.dirty.Store(true)
+		return err
+	}
 	l.storage.DebugFlush()
+	return nil
 }
 
 // use takes the store for one call; the caller calls release.
@@ -179,6 +192,25 @@ func (l *Logs) use() (release func(), err error) {
 // Append stores lines. It is unavailable while the disk has less free than MinFreeBytes; then no line was stored.
 // Lines older than the retention, or more than a day ahead, are dropped.
 func (l *Logs) Append(ctx context.Context, lines []observability.Line) error {
+	return l.AppendNormal(ctx, normal(lines))
+}
+
+// normal returns lines in normal form: lines itself when all are.
+func normal(lines []observability.Line) []observability.Line {
+	for i := range lines {
+		if !lines[i].IsNormal() {
+			out := make([]observability.Line, len(lines))
+			for i := range lines {
+				out[i] = lines[i].Normal()
+			}
+			return out
+		}
+	}
+	return lines
+}
+
+// AppendNormal is Append for lines that are in normal form (observability.Line.Normal).
+func (l *Logs) AppendNormal(ctx context.Context, lines []observability.Line) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
@@ -196,22 +228,9 @@ func (l *Logs) Append(ctx context.Context, lines []observability.Line) error {
 			return platform.Errorf(platform.CodeInvalid, "A log line has no time.").WithHint("Set At on every line.").WithField("at")
 		}
 	}
-	rows := logstorage.GetLogRows(streamFields, nil, nil, nil, "")
-	defer logstorage.PutLogRows(rows)
-	var columns row
-	for i := range lines {
-		if lines[i].At.UnixNano() < l.floor.Load() {
-			continue
-		}
-		line := lines[i].Normal()
-		columns.fill(&line)
-		rows.MustAdd(logstorage.TenantID{}, line.At.UnixNano(), columns.fields, nil)
-		if rows.NeedFlush() {
-			l.storage.MustAddRows(rows)
-			rows.ResetKeepSettings()
-		}
+	if err := l.pend(lines); err != nil {
+		return err
 	}
-	l.storage.MustAddRows(rows)
 	l.dirty.Store(true)
 	return nil
 }

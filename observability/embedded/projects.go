@@ -134,7 +134,7 @@ func (p *ProjectLogs) open(project string) (*Logs, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open the logs of %s: %w", project, err)
 	}
-	p.projects[project] = l
+	p.projects[strings.Clone(project)] = l // it may be a part of something large
 	return l, nil
 }
 
@@ -159,29 +159,45 @@ func (p *ProjectLogs) Close() error {
 // Append stores lines. When one store takes none, those of other projects may be stored; lines are stored in the order
 // of the projects' names.
 func (p *ProjectLogs) Append(ctx context.Context, lines []observability.Line) error {
+	return p.AppendNormal(ctx, normal(lines))
+}
+
+// AppendNormal is Append for lines that are in normal form (observability.Line.Normal).
+func (p *ProjectLogs) AppendNormal(ctx context.Context, lines []observability.Line) error {
 	for i := range lines {
 		if lines[i].At.IsZero() { // here too, so that a bad line of one project keeps nothing of another
 			return platform.Errorf(platform.CodeInvalid, "A log line has no time.").WithHint("Set At on every line.").WithField("at")
 		}
 	}
-	byProject := map[string][]observability.Line{}
-	for i := range lines {
-		project := observability.EscapeInvalid(lines[i].Project)
-		byProject[project] = append(byProject[project], lines[i])
-	}
 	if len(lines) == 0 {
-		return p.common.Append(ctx, nil)
+		return p.common.AppendNormal(ctx, nil)
+	}
+	byProject := map[string][]observability.Line{lines[0].Project: lines}
+	if !ofOneProject(lines) {
+		clear(byProject)
+		for i := range lines {
+			byProject[lines[i].Project] = append(byProject[lines[i].Project], lines[i])
+		}
 	}
 	for _, project := range slices.Sorted(maps.Keys(byProject)) {
 		l, err := p.store(project)
 		if err != nil {
 			return err
 		}
-		if err := l.Append(ctx, byProject[project]); err != nil {
+		if err := l.AppendNormal(ctx, byProject[project]); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+func ofOneProject(lines []observability.Line) bool {
+	for i := range lines {
+		if lines[i].Project != lines[0].Project {
+			return false
+		}
+	}
+	return true
 }
 
 // view is a store and the oldest moment of it that may be seen.

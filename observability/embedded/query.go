@@ -3,6 +3,7 @@ package embedded
 import (
 	"context"
 	"fmt"
+	"iter"
 	"maps"
 	"regexp"
 	"slices"
@@ -42,7 +43,9 @@ func (l *Logs) collect(ctx context.Context, search *observability.Search, pager 
 	}
 	defer release()
 	now := l.options.now()
-	for window := range windows(search, now.Add(-l.options.Retention-48*time.Hour), now.Add(72*time.Hour)) {
+	oldest, newest := now.Add(-l.options.Retention-48*time.Hour), now.Add(72*time.Hour)
+	pace := func(covered int64) int64 { return stride(covered, pager.Filled()) }
+	for window := range narrowed(windows(search, oldest, newest, pace), l.sieves.narrow(search.Text), search.Backward) {
 		nearest := window.from
 		if search.Backward {
 			nearest = window.to
@@ -82,7 +85,11 @@ func (l *Logs) begin(ctx context.Context) (release func(), err error) {
 		return nil, platform.Errorf(platform.CodeExhausted, "The log store answers %d other queries, and none ended in time.", cap(l.slots)).
 			WithHint("Try again in a moment; several heavy queries run at once.")
 	}
-	l.makeVisible(readYourWrites)
+	if err := l.makeVisible(readYourWrites); err != nil {
+		<-l.slots
+		unuse()
+		return nil, fmt.Errorf("store what waits: %w", err)
+	}
 	return func() {
 		<-l.slots
 		unuse()
@@ -92,9 +99,23 @@ func (l *Logs) begin(ctx context.Context) (release func(), err error) {
 // span is a range of time in nanoseconds, both ends included.
 type span struct{ from, to int64 }
 
-// windows yields the range of s in pieces, each four times as long as the one before, nearest first. Nothing is stored
-// before oldest or after newest.
-func windows(s *observability.Search, oldest, newest time.Time) func(yield func(span) bool) {
+// firstWindow is how much of a range is looked at first.
+const firstWindow = int64(time.Minute)
+
+// stride is how long the next window of a search is that has covered some of its range and filled some of its page: four
+// times as long as the one before, and once the page has something to go by, as long as it will take to fill the rest.
+func stride(covered int64, filled float64) int64 {
+	const enough = 0.1 // to go by
+	if filled < enough {
+		return 3*covered + firstWindow
+	}
+	rest := float64(covered) * (1 - filled) / filled
+	return max(min(int64(rest*1.25), 15*covered), firstWindow)
+}
+
+// windows yields the range of s in pieces, nearest first; pace says how long the next one is, from how much was covered.
+// Nothing is stored before oldest or after newest.
+func windows(s *observability.Search, oldest, newest time.Time, pace func(covered int64) int64) iter.Seq[span] {
 	whole := clamp(s, oldest, newest)
 	from, to := whole.from, whole.to
 	if after := s.After.At; !after.IsZero() {
@@ -105,7 +126,9 @@ func windows(s *observability.Search, oldest, newest time.Time) func(yield func(
 		}
 	}
 	return func(yield func(span) bool) {
-		for length := int64(time.Minute); from <= to; length *= 4 {
+		covered := int64(0)
+		for from <= to {
+			length := pace(covered)
 			piece := span{from, min(to, from+length)}
 			if s.Backward {
 				piece = span{max(from, to-length), to}
@@ -115,6 +138,24 @@ func windows(s *observability.Search, oldest, newest time.Time) func(yield func(
 			}
 			if !yield(piece) {
 				return
+			}
+			covered += piece.to - piece.from
+		}
+	}
+}
+
+// narrowed yields the parts of the windows that may hold what is searched for, nearest first.
+func narrowed(windows iter.Seq[span], n *narrowing, backward bool) iter.Seq[span] {
+	return func(yield func(span) bool) {
+		for window := range windows {
+			parts := n.parts(window)
+			if backward {
+				slices.Reverse(parts)
+			}
+			for _, part := range parts {
+				if !yield(part) {
+					return
+				}
 			}
 		}
 	}

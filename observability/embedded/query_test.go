@@ -84,7 +84,9 @@ func TestWindows_CoverTheRangeOnceInOrder(t *testing.T) {
 		if search.Backward {
 			next = to
 		}
-		for w := range windows(&search, oldest, newest) {
+		filled := rapid.Float64Range(0, 1)
+		pace := func(covered int64) int64 { return stride(covered, filled.Draw(t, "filled")) }
+		for w := range windows(&search, oldest, newest, pace) {
 			require.LessOrEqual(t, w.from, w.to)
 			if search.Backward {
 				require.Equal(t, next, w.to)
@@ -97,6 +99,16 @@ func TestWindows_CoverTheRangeOnceInOrder(t *testing.T) {
 		}
 		require.Equal(t, max(0, to-from+1), covered)
 	})
+}
+
+func TestStride_GrowsUntilThereIsSomethingToGoBy(t *testing.T) {
+	t.Parallel()
+	minute := int64(time.Minute)
+	require.Equal(t, minute, stride(0, 0))
+	require.Equal(t, 4*minute, stride(minute, 0))
+	require.Equal(t, 16*minute, stride(5*minute, 0.05))
+	require.Equal(t, 20*minute, stride(4*minute, 0.2), "a quarter more than what the rest will take")
+	require.Equal(t, minute, stride(16*minute, 1))
 }
 
 func TestQuery_StoreThatIsBusyIsExhaustedNotSilent(t *testing.T) {

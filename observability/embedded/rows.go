@@ -1,6 +1,7 @@
 package embedded
 
 import (
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -13,6 +14,7 @@ import (
 // Columns of a stored line. Fields of the line itself follow fieldPrefix, so that they cannot pass for one of ours.
 const (
 	colMessage     = "_msg"
+	colTags        = "_stream" // of the library
 	colProject     = "project"
 	colEnvironment = "environment"
 	colService     = "service"
@@ -31,61 +33,85 @@ const (
 	fieldPrefix    = "f."
 )
 
-// streamFields are indexed; lines that share them lie together on disk.
-var streamFields = []string{colProject, colEnvironment, colService, colInstance, colSource}
-
 // row is one line's columns; it keeps its memory from line to line.
 type row struct {
 	fields []logstorage.Field
-	cuts   []cut
-	names  map[string]string // the columns of fields by their names, so that not each line makes them anew
+	tags   []logstorage.Field // what is indexed; lines that share it lie together on disk
+	bytes  int                // of all values
+	shaper shaper
+	order  []string          // the columns of the fields of the line before, in order
+	names  map[string]string // columns by the names of fields, so that not each line makes them anew
 }
 
 // maxNames bounds row.names: a program may invent names without end.
 const maxNames = 1000
 
-// fill sets the columns of a normal line, nearly in the order of their names, in which the library sorts them. Empty
-// columns are left out: the library takes them for absent.
+// fill sets the columns of a normal line, in the order of their names, in which the library sorts them. Empty columns are
+// left out: the library takes them for absent.
 func (r *row) fill(l *observability.Line) {
-	dst := r.fields[:0]
-	add := func(name, value string) {
-		if value != "" {
-			dst = append(dst, logstorage.Field{Name: name, Value: value})
-		}
-	}
-	shape, cuts, shaped := shapeOf(l, r.cuts)
-	r.cuts = cuts
-	add(colMessage, l.Message)
+	r.fields, r.tags, r.bytes = r.fields[:0], r.tags[:0], 0
+	r.sort(l.Fields)
+	shape, shaped := r.shaper.shapeOf(l, r.order)
+	r.add(colMessage, l.Message)
 	if l.Truncated {
-		add(colCut, "1")
+		r.add(colCut, "1")
 	}
-	add(colDeploy, l.Deploy)
+	r.add(colDeploy, l.Deploy)
 	if !l.EndAt.IsZero() {
-		add(colEndAt, strconv.FormatInt(l.EndAt.UnixNano(), 10))
-		add(colEndSeq, strconv.FormatUint(l.EndSeq, 10))
+		r.add(colEndAt, strconv.FormatInt(l.EndAt.UnixNano(), 10))
+		r.add(colEndSeq, strconv.FormatUint(l.EndSeq, 10))
 	}
-	add(colEnvironment, l.Environment)
-	for name, value := range l.Fields {
-		add(r.column(name), value)
+	r.tag(colEnvironment, l.Environment)
+	for _, column := range r.order {
+		r.add(column, l.Fields[column[len(fieldPrefix):]])
 	}
-	add(colInstance, l.Instance)
-	add(colLevel, string(l.Level))
-	add(colProject, l.Project)
+	r.tag(colInstance, l.Instance)
+	r.add(colLevel, string(l.Level))
+	r.tag(colProject, l.Project)
 	if !shaped {
-		add(colRaw, l.Raw)
+		r.add(colRaw, l.Raw)
 	}
 	if l.Release != 0 {
-		add(colRelease, strconv.Itoa(l.Release))
+		r.add(colRelease, strconv.Itoa(l.Release))
 	}
 	// Seq is always there, so that a row is never without columns.
-	add(colSeq, strconv.FormatUint(l.Seq, 10))
-	add(colService, l.Service)
+	r.add(colSeq, strconv.FormatUint(l.Seq, 10))
+	r.tag(colService, l.Service)
 	if shaped {
-		add(colShape, shape)
+		r.add(colShape, shape)
 	}
-	add(colSource, l.Source)
-	add(colStream, l.Stream)
-	r.fields = dst
+	r.tag(colSource, l.Source)
+	r.add(colStream, l.Stream)
+}
+
+func (r *row) add(name, value string) {
+	if value != "" {
+		r.fields = append(r.fields, logstorage.Field{Name: name, Value: value})
+		r.bytes += len(value)
+	}
+}
+
+// tag adds what is indexed, and is no column: the library gives it back with each block, as the block's stream.
+func (r *row) tag(name, value string) {
+	if value != "" {
+		r.tags = append(r.tags, logstorage.Field{Name: name, Value: value})
+	}
+}
+
+// sort sets order to the columns of the fields. Lines that follow each other mostly have the same ones.
+func (r *row) sort(fields map[string]string) {
+	same := len(fields) == len(r.order)
+	for i := 0; same && i < len(r.order); i++ {
+		_, same = fields[r.order[i][len(fieldPrefix):]]
+	}
+	if same {
+		return
+	}
+	r.order = r.order[:0]
+	for name := range fields {
+		r.order = append(r.order, r.column(name))
+	}
+	slices.Sort(r.order)
 }
 
 // column returns the column of a field.
@@ -99,7 +125,7 @@ func (r *row) column(field string) string {
 		r.names = make(map[string]string)
 	}
 	if len(r.names) < maxNames {
-		r.names[field] = column
+		r.names[column[len(fieldPrefix):]] = column // and not field, which may be a part of something large
 	}
 	return column
 }
@@ -113,14 +139,34 @@ func lineOf(columns []logstorage.BlockColumn, i int, at int64) observability.Lin
 		case value == "":
 		case columns[c].Name == colShape:
 			shape = value
+		case columns[c].Name == colTags:
+			setTags(&l, value)
 		default:
 			setColumn(&l, columns[c].Name, value)
 		}
 	}
 	if shape != "" {
-		l.Raw = textOf(shape, l.Message, l.Fields)
+		l.Raw = textOf(shape, &l)
 	}
 	return l
+}
+
+// setTags reads the library's own writing of what is indexed: {name="value",name="value"}, its values in Go's quotes.
+func setTags(l *observability.Line, tags string) {
+	rest := strings.Trim(tags, "{}")
+	for rest != "" {
+		name, quoted, ok := strings.Cut(rest, "=")
+		text, err := strconv.QuotedPrefix(quoted)
+		if !ok || err != nil {
+			return
+		}
+		value, err := strconv.Unquote(text)
+		if err != nil {
+			return
+		}
+		setColumn(l, name, value)
+		rest = strings.TrimPrefix(quoted[len(text):], ",")
+	}
 }
 
 func setColumn(l *observability.Line, name, value string) {

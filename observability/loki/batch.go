@@ -28,6 +28,9 @@ type batch struct {
 	err error // to be read once done is closed
 }
 
+// manyLines is how many lines of one Append go at once: who brings so many has gathered them, and waits for them.
+const manyLines = 1000
+
 // lineBytes is what a line adds to a batch besides its text.
 const lineBytes = 64
 
@@ -71,7 +74,7 @@ func (l *Logs) join(lines []observability.Line) ([]*batch, error) {
 	in := make(map[*batch]bool)
 	for i := range lines {
 		line := lines[i].Normal()
-		b := l.openLocked(streamOf(&line))
+		b := l.openLocked(l.streams.of(&line))
 		b.lines = append(b.lines, line)
 		b.bytes += sizeOf(&line)
 		if !in[b] {
@@ -80,6 +83,11 @@ func (l *Logs) join(lines []observability.Line) ([]*batch, error) {
 			joined = append(joined, b)
 		}
 		if b.bytes >= l.options.BatchBytes {
+			l.sealLocked(b)
+		}
+	}
+	if len(lines) >= manyLines {
+		for _, b := range joined {
 			l.sealLocked(b)
 		}
 	}

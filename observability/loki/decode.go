@@ -27,6 +27,10 @@ type ReceiveLimits struct {
 	Entries  int   // of all streams; default 50,000
 	Labels   int   // of one stream; default 32
 	Metadata int   // pairs of one entry; default 128
+	Rate     int64 // bytes of lines that a project may push in a second, five seconds of it at once; default 16 MiB
+	// Oldest and Newest are how far the time of a line may lie before and after the present; default a week and ten minutes,
+	// as of Loki.
+	Oldest, Newest time.Duration
 }
 
 const maxReceiveLabels = 32
@@ -38,6 +42,9 @@ func (l ReceiveLimits) withDefaults() ReceiveLimits {
 	setDefault(&l.Entries, 50_000)
 	setDefault(&l.Labels, maxReceiveLabels)
 	setDefault(&l.Metadata, 128)
+	setDefault(&l.Rate, 16<<20)
+	setDefault(&l.Oldest, 7*24*time.Hour)
+	setDefault(&l.Newest, 10*time.Minute)
 	return l
 }
 
@@ -65,20 +72,41 @@ func tooLarge(what string, limit int64) error {
 	return bad(http.StatusRequestEntityTooLarge, "Nothing of the push was kept. Send smaller batches.", "The push holds more than %d %s.", limit, what)
 }
 
-// Decode reads a push: snappy-packed protobuf, or JSON, either of them plain or in gzip. Each line begins as base; labels
-// and metadata that name a service, a level or a stream fill these in, and the others become fields. A push that is
-// malformed or over a limit is an invalid error, and no line of it is returned.
-func Decode(r *http.Request, base observability.Line, limits ReceiveLimits) ([]observability.Line, error) {
+// Pushed are the lines of a push, and what of it is refused.
+type Pushed struct {
+	Lines []observability.Line
+	Old   int // lines before the oldest time that is taken
+	New   int // lines after the newest one
+	first string
+}
+
+// refused returns what to answer for the lines that are not taken, in Loki's words.
+func (p *Pushed) refused() error {
+	if p.Old+p.New == 0 {
+		return nil
+	}
+	return bad(http.StatusBadRequest, "The other lines of the push were kept. Mend the clock or the timestamps of the sender.",
+		"%d errors like: %s.", p.Old+p.New, p.first)
+}
+
+// Place says whose the lines of a stream are, by its labels.
+type Place func(labels map[string]string) (platform.TelemetryScope, error)
+
+// Decode reads a push: snappy-packed protobuf, or JSON, either of them plain or in gzip. place says whose each stream is;
+// labels and metadata that name a service that is known there, a level or a stream fill these in, and the others become
+// fields. Lines whose time is too far from now are counted and left out. A push that is malformed or over a limit is an
+// invalid error, and no line of it is returned; an error of place is returned as it is.
+func Decode(r *http.Request, place Place, limits ReceiveLimits, now time.Time) (Pushed, error) {
 	limits = limits.withDefaults()
 	kind, _, err := mime.ParseMediaType(cmp.Or(r.Header.Get("Content-Type"), "application/x-protobuf"))
 	if err != nil {
-		return nil, malformed("The Content-Type of the push cannot be read: %v.", err)
+		return Pushed{}, malformed("The Content-Type of the push cannot be read: %v.", err)
 	}
 	raw, err := body(r, limits)
 	if err != nil {
-		return nil, err
+		return Pushed{}, err
 	}
-	read := received{base: base, limits: limits}
+	read := received{place: place, limits: limits, oldest: now.Add(-limits.Oldest), newest: now.Add(limits.Newest)}
 	switch kind {
 	case "application/json":
 		err = read.json(raw)
@@ -88,9 +116,9 @@ func Decode(r *http.Request, base observability.Line, limits ReceiveLimits) ([]o
 		err = bad(http.StatusUnsupportedMediaType, "Send application/x-protobuf or application/json.", "Pushes of type %q are not read.", platform.Truncate(kind, 60))
 	}
 	if err != nil {
-		return nil, err
+		return Pushed{}, err
 	}
-	return read.lines, nil
+	return read.Pushed, nil
 }
 
 // body reads and unpacks what was sent, within the limits.
@@ -126,11 +154,23 @@ func readUpTo(from io.Reader, limit int64) ([]byte, error) {
 
 // received gathers the lines of one push.
 type received struct {
-	base    observability.Line
-	limits  ReceiveLimits
-	lines   []observability.Line
-	streams int
-	entries int
+	Pushed
+	place          Place
+	limits         ReceiveLimits
+	oldest, newest time.Time
+	streams        int
+	entries        int
+}
+
+// stream is what the lines of one stream have in common.
+type stream struct {
+	labels map[string]string
+	scope  platform.TelemetryScope
+}
+
+func (g *received) streamOf(labels map[string]string) (stream, error) {
+	scope, err := g.place(labels)
+	return stream{labels, scope}, err
 }
 
 func (g *received) addStream() error {
@@ -167,17 +207,20 @@ func (g *received) protobuf(packed []byte) error {
 		return malformed("The push is not a PushRequest: %v.", err)
 	}
 	for i := range request.Streams {
-		stream := &request.Streams[i]
-		labels, err := parseLabels(stream.Labels, g.limits.Labels)
+		labels, err := parseLabels(request.Streams[i].Labels, g.limits.Labels)
 		if err != nil {
 			return err
 		}
-		for _, e := range stream.Entries {
+		of, err := g.streamOf(labels)
+		if err != nil {
+			return err
+		}
+		for _, e := range request.Streams[i].Entries {
 			meta := make(map[string]string, len(e.StructuredMetadata))
 			for _, m := range e.StructuredMetadata {
 				meta[m.Name] = m.Value
 			}
-			if err := g.add(labels, e.Timestamp, e.Line, meta); err != nil {
+			if err := g.add(of, e.Timestamp, e.Line, meta); err != nil {
 				return err
 			}
 		}
@@ -253,27 +296,72 @@ func walk(raw []byte, field uint64, visit func([]byte) error) error {
 }
 
 // add makes a line of an entry.
-func (g *received) add(labels map[string]string, at time.Time, text string, meta map[string]string) error {
+func (g *received) add(of stream, at time.Time, text string, meta map[string]string) error {
 	if at.Unix() <= 0 {
 		return malformed("An entry has the time %s.", strconv.FormatInt(at.UnixNano(), 10))
 	}
-	l := g.base
-	l.At, l.Message, l.Fields = at.UTC(), text, make(map[string]string, len(labels)+len(meta)+len(g.base.Fields))
-	for name, value := range g.base.Fields {
-		l.Fields[name] = value
+	if !g.takes(at) {
+		return nil
 	}
-	if l.Source == "" {
-		l.Source = observability.SourceRuntime
+	l := observability.Line{
+		At: at.UTC(), Project: of.scope.Project, Environment: of.scope.Environment, Source: observability.SourceRuntime, Message: text,
+		Fields: make(map[string]string, len(of.labels)+len(meta)),
 	}
-	fill(&l, labels)
-	fill(&l, meta)
+	fill(&l, of.labels, of.scope.Services)
+	fill(&l, ownFields(meta), of.scope.Services)
+	// The labels said where the line goes, and that stands in it.
+	for _, name := range []string{labelProject, labelEnvironment} {
+		if meta[name] == "" {
+			delete(l.Fields, name)
+		}
+	}
 	if len(l.Fields) == 0 {
 		l.Fields = nil
 	}
 	// Entries of one time keep their order, and are told apart.
-	if last := len(g.lines) - 1; last >= 0 && g.lines[last].At.Equal(l.At) {
-		l.Seq = g.lines[last].Seq + 1
+	if last := len(g.Lines) - 1; last >= 0 && g.Lines[last].At.Equal(l.At) {
+		l.Seq = g.Lines[last].Seq + 1
 	}
-	g.lines = append(g.lines, l)
+	g.Lines = append(g.Lines, l)
 	return nil
+}
+
+// takes reports whether lines of that time are taken, and counts those that are not.
+func (g *received) takes(at time.Time) bool {
+	why := ""
+	switch {
+	case at.Before(g.oldest):
+		g.Old++
+		why = "too old: " + stamp(at) + ", oldest acceptable timestamp is: " + stamp(g.oldest)
+	case at.After(g.newest):
+		g.New++
+		why = "too new: " + stamp(at) + ", newest acceptable timestamp is: " + stamp(g.newest)
+	default:
+		return true
+	}
+	if g.first == "" {
+		g.first = "entry has timestamp " + why
+	}
+	return false
+}
+
+func stamp(at time.Time) string { return at.UTC().Format(time.RFC3339) }
+
+// ownFields takes the fields of a line that another Fairlead pushes out of their names in metadata.
+func ownFields(meta map[string]string) map[string]string {
+	if meta[metaSeq] == "" || meta[metaSource] == "" {
+		return meta
+	}
+	out := make(map[string]string, len(meta))
+	for name, value := range meta {
+		switch name {
+		case metaSeq, metaEndAt, metaEndSeq, metaRaw, metaTruncated, metaNoProject: // these say how it was kept there
+			continue
+		}
+		if field, ours := fieldOf(name); ours {
+			name = field
+		}
+		out[name] = unescapeValue(value)
+	}
+	return out
 }

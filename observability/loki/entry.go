@@ -2,7 +2,6 @@ package loki
 
 import (
 	"cmp"
-	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -59,6 +58,34 @@ func lower(limit *atomic.Int64, to int64) bool {
 	}
 }
 
+// place is what the labels of a line's stream are made of.
+type place struct{ environment, level, project, service, stream string }
+
+func placeOf(l *observability.Line) place {
+	return place{l.Environment, string(l.Level), l.Project, l.Service, l.Stream}
+}
+
+// streamNames are the labels of the streams that lines came from lately, so that not each line writes them anew.
+type streamNames map[place]string
+
+const maxStreamNames = 1000
+
+func (s streamNames) of(l *observability.Line) string {
+	key := placeOf(l)
+	if name, ok := s[key]; ok {
+		return name
+	}
+	name := streamOf(l)
+	if len(s) >= maxStreamNames {
+		clear(s)
+	}
+	for _, text := range []*string{&key.environment, &key.level, &key.project, &key.service, &key.stream} {
+		*text = strings.Clone(*text) // which may be a part of something large
+	}
+	s[key] = name
+	return name
+}
+
 // streamOf returns the labels of the stream that a normal line belongs to, as Loki writes them.
 func streamOf(l *observability.Line) string {
 	project := l.Project
@@ -82,15 +109,23 @@ func streamOf(l *observability.Line) string {
 	return b.String()
 }
 
-// entryOf returns a normal line as an entry within the server's limits. What is beyond them is cut, and truncated set:
-// the text, then of the rest first the raw form, then the largest fields.
-func entryOf(l *observability.Line, limits *serverLimits) (entry push.Entry, cut bool) {
+// writer makes entries of lines, within the server's limits. It keeps what lines of one program share.
+type writer struct {
+	limits *serverLimits
+	names  map[string]string // of fields, as they are kept
+	order  []string          // the fields of the line before, in order
+	meta   []push.LabelAdapter
+}
+
+// entry returns a normal line as an entry. What is beyond the server's limits is cut, and truncated set: the text, then of
+// the rest first the raw form, then the largest fields.
+func (w *writer) entry(l *observability.Line) (entry push.Entry, cut bool) {
 	text := l.Message
-	if limit := int(limits.line.Load()); limit > 0 {
+	if limit := int(w.limits.line.Load()); limit > 0 {
 		text, cut = observability.Cut(text, limit)
 	}
-	meta := metadataOf(l)
-	meta, less := fit(meta, int(limits.metadata.Load()), int(limits.count.Load()))
+	meta := w.metadata(l)
+	meta, less := fit(meta, int(w.limits.metadata.Load()), int(w.limits.count.Load()))
 	cut = cut || less
 	if cut && !l.Truncated {
 		meta = append(meta, push.LabelAdapter{Name: metaTruncated, Value: "1"})
@@ -98,8 +133,17 @@ func entryOf(l *observability.Line, limits *serverLimits) (entry push.Entry, cut
 	return push.Entry{Timestamp: l.At, Line: text, StructuredMetadata: meta}, cut
 }
 
-func metadataOf(l *observability.Line) push.LabelsAdapter {
-	meta := make(push.LabelsAdapter, 0, 8+len(l.Fields))
+const (
+	ownMeta  = 10       // pairs of a line besides its fields, at most
+	metaRoom = 64 << 10 // pairs that get their memory at once
+)
+
+func (w *writer) metadata(l *observability.Line) push.LabelsAdapter {
+	most := ownMeta + len(l.Fields)
+	if cap(w.meta)-len(w.meta) < most {
+		w.meta = make([]push.LabelAdapter, 0, min(max(most, 2*cap(w.meta), 16*most), max(most, metaRoom)))
+	}
+	meta := w.meta[len(w.meta) : len(w.meta) : len(w.meta)+most]
 	add := func(name, value string) {
 		if value != "" {
 			meta = append(meta, push.LabelAdapter{Name: name, Value: escapeValue(value)})
@@ -123,10 +167,39 @@ func metadataOf(l *observability.Line) push.LabelsAdapter {
 		add(metaNoProject, "1")
 	}
 	add(metaRaw, l.Raw)
-	for _, name := range slices.Sorted(maps.Keys(l.Fields)) {
-		add(fieldName(name), l.Fields[name])
+	for _, name := range w.sorted(l.Fields) {
+		add(w.fieldName(name), l.Fields[name])
 	}
-	return meta
+	w.meta = w.meta[:len(w.meta)+len(meta)]
+	return meta[:len(meta):len(meta)]
+}
+
+// sorted returns the names of fields in order. Lines that follow each other mostly have the same.
+func (w *writer) sorted(fields map[string]string) []string {
+	same := len(fields) == len(w.order)
+	for i := 0; same && i < len(w.order); i++ {
+		_, same = fields[w.order[i]]
+	}
+	if !same {
+		w.order = w.order[:0]
+		for name := range fields {
+			w.order = append(w.order, name)
+		}
+		slices.Sort(w.order)
+	}
+	return w.order
+}
+
+func (w *writer) fieldName(field string) string {
+	name, ok := w.names[field]
+	if !ok {
+		if w.names == nil {
+			w.names = make(map[string]string)
+		}
+		name = fieldName(field)
+		w.names[field] = name
+	}
+	return name
 }
 
 // fit drops what does not fit into size bytes and count pairs, leaving room for metaTruncated; 0 is no limit.
@@ -275,7 +348,7 @@ var (
 )
 
 func escapeValue(s string) string {
-	if !strings.ContainsAny(s, "\x1a\ufffd") {
+	if strings.IndexByte(s, 0x1a) < 0 && !strings.Contains(s, "\ufffd") {
 		return s
 	}
 	return valueEscaper.Replace(s)

@@ -7,6 +7,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/grafana/loki/pkg/push"
+
 	"github.com/google/go-cmp/cmp"
 	"github.com/stretchr/testify/require"
 	"pgregory.net/rapid"
@@ -49,9 +51,11 @@ func TestEntry_LineComesBackAsItsNormalForm(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {
 		want := anyLine(t).Normal()
-		entry, cut := entryOf(&want, &serverLimits{})
+		entry, cut := (&writer{limits: &serverLimits{}}).entry(&want)
 		require.False(t, cut)
-		labels, err := parseLabels(streamOf(&want), maxReceiveLabels)
+		names := streamNames{}
+		require.Equal(t, streamOf(&want), names.of(&want))
+		labels, err := parseLabels(names.of(&want), maxReceiveLabels)
 		require.NoError(t, err)
 		require.LessOrEqual(t, len(labels), 5)
 		meta := make(map[string]string)
@@ -69,6 +73,25 @@ func TestEntry_LineComesBackAsItsNormalForm(t *testing.T) {
 		// A server that answers metadata among the labels.
 		maps.Copy(labels, meta)
 		require.Empty(t, cmp.Diff(want, lineOf(labels, entry.Timestamp, entry.Line, nil)))
+	})
+}
+
+func TestEntry_AWriterOfManyMixesNothingUp(t *testing.T) {
+	t.Parallel()
+	rapid.Check(t, func(t *rapid.T) {
+		lines := rapid.SliceOfN(rapid.Custom(anyLine), 1, 40).Draw(t, "lines")
+		w := writer{limits: &serverLimits{}}
+		var together, alone []push.Entry
+		for i := range lines {
+			lines[i] = lines[i].Normal()
+			entry, _ := w.entry(&lines[i])
+			together = append(together, entry)
+		}
+		for i := range lines {
+			entry, _ := (&writer{limits: &serverLimits{}}).entry(&lines[i])
+			alone = append(alone, entry)
+		}
+		require.Equal(t, alone, together)
 	})
 }
 
@@ -102,7 +125,7 @@ func TestEntry_IsCutToTheLimitsThatTheServerNamed(t *testing.T) {
 	require.True(t, lower(&limits.line, 100))
 	require.False(t, lower(&limits.line, 200), "a limit is never raised")
 	require.True(t, lower(&limits.metadata, 60))
-	entry, cut := entryOf(&l, &limits)
+	entry, cut := (&writer{limits: &limits}).entry(&l)
 	require.True(t, cut)
 	require.Len(t, entry.Line, 99)
 	var names []string
@@ -115,6 +138,6 @@ func TestEntry_IsCutToTheLimitsThatTheServerNamed(t *testing.T) {
 	require.LessOrEqual(t, size, 60)
 
 	lower(&limits.count, 3)
-	entry, _ = entryOf(&l, &limits)
+	entry, _ = (&writer{limits: &limits}).entry(&l)
 	require.Len(t, entry.StructuredMetadata, 3)
 }

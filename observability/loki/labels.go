@@ -5,12 +5,14 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
 	"unicode"
 
 	"github.com/fairlead/fairlead/observability"
+	"github.com/fairlead/fairlead/platform"
 )
 
 // serviceLabels name the service of a pushed line, best first; the first that is there is taken.
@@ -29,12 +31,13 @@ var levelWords = map[string]observability.Level{
 	"alert": observability.LevelFatal, "emerg": observability.LevelFatal, "emergency": observability.LevelFatal, "panic": observability.LevelFatal,
 }
 
-// fill puts labels or metadata of a pushed entry into its line; what has no place of its own becomes a field.
-func fill(l *observability.Line, pairs map[string]string) {
+// fill puts labels or metadata of a pushed entry into its line; what has no place of its own becomes a field. A name of a
+// service counts when such a service is known: only that can be searched for.
+func fill(l *observability.Line, pairs map[string]string, services []string) {
 	used := ""
 	if l.Service == "" {
 		for _, name := range serviceLabels {
-			if value := pairs[name]; value != "" && value != "unknown_service" {
+			if value := pairs[name]; value != "" && slices.Contains(services, value) {
 				l.Service, used = value, name
 				break
 			}
@@ -165,7 +168,7 @@ func (g *received) json(raw []byte) error {
 			err = errors.New("something follows the push")
 		}
 	}
-	var refused *pushError
+	var refused *platform.Error // by a limit, or by who may write where
 	if err != nil && !errors.As(err, &refused) {
 		return malformed("The push is not the JSON of one: %v.", err)
 	}
@@ -206,8 +209,12 @@ func (g *received) jsonStream(in *json.Decoder) error {
 	if len(labels) > g.limits.Labels {
 		return tooLarge("labels in one stream", int64(g.limits.Labels))
 	}
+	of, err := g.streamOf(labels)
+	if err != nil {
+		return err
+	}
 	for _, e := range entries {
-		if err := g.add(labels, e.at, e.text, e.meta); err != nil {
+		if err := g.add(of, e.at, e.text, e.meta); err != nil {
 			return err
 		}
 	}

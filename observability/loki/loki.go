@@ -85,6 +85,8 @@ type Logs struct {
 	closed bool
 	open   map[string]*batch          // by stream: the one that takes lines
 	last   map[string]<-chan struct{} // by stream: done when its batch before is
+
+	streams streamNames // guarded by mu too
 }
 
 var _ observability.Logs = (*Logs)(nil)
@@ -105,6 +107,7 @@ func Open(options Options) (*Logs, error) {
 		options: options, base: base, tls: config,
 		http:  &http.Client{Transport: tracing.Transport(options.transport(config.Clone()), "loki"), CheckRedirect: stay}, // which changes its own
 		slots: make(chan struct{}, options.Parallel), open: make(map[string]*batch), last: make(map[string]<-chan struct{}),
+		streams: streamNames{},
 	}
 	l.life, l.end = context.WithCancel(context.Background())
 	return l, nil

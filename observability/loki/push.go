@@ -197,10 +197,10 @@ func (l *Logs) attempt(ctx context.Context, p parcel, asJSON bool) (got answer, 
 			return answer{}, 0, err
 		}
 	}
-	entries := make([]push.Entry, len(p.lines))
+	entries, w := make([]push.Entry, len(p.lines)), writer{limits: &l.limits}
 	for i := range p.lines {
 		var less bool
-		if entries[i], less = entryOf(&p.lines[i], &l.limits); less {
+		if entries[i], less = w.entry(&p.lines[i]); less {
 			cut++
 		}
 	}

@@ -24,17 +24,36 @@ import (
 	"github.com/fairlead/fairlead/platform"
 )
 
-var shopBase = observability.Line{Project: "shop", Environment: "production"}
+// shop may push lines of its two environments, and of nothing else.
+type shop struct{}
+
+func (shop) Scope(_ context.Context, project, environment string) (platform.TelemetryScope, error) {
+	if project != "" && project != "shop" {
+		return platform.TelemetryScope{}, platform.Errorf(platform.CodeNotFound, "There is no project %q, or your token may not see it.", project)
+	}
+	if environment == "" {
+		environment = "production"
+	}
+	if environment != "production" && environment != "staging" {
+		return platform.TelemetryScope{}, platform.Errorf(platform.CodeNotFound, "shop has no environment %q.", environment)
+	}
+	return platform.TelemetryScope{Project: "shop", Environment: environment, Services: []string{"api", "web"}}, nil
+}
+
+// inShop is where the lines of a stream with these labels go.
+func inShop(labels map[string]string) (platform.TelemetryScope, error) {
+	return shop{}.Scope(context.Background(), labels["project"], labels["environment"])
+}
 
 // receiver starts a handler over a sink and returns the address to push to.
 func receiver(t *testing.T, sink sinkFunc, limits loki.ReceiveLimits) string {
 	t.Helper()
 	server := httptest.NewServer(loki.NewReceiver(loki.ReceiveOptions{
-		Base: func(r *http.Request) (observability.Line, error) {
+		Sender: func(r *http.Request) (loki.Sender, error) {
 			if r.Header.Get("Authorization") != "Bearer good" {
-				return observability.Line{}, platform.Errorf(platform.CodeUnauthenticated, "The token is not known.").WithHint("Make one with fairlead token create.")
+				return nil, platform.Errorf(platform.CodeUnauthenticated, "The token is not known.").WithHint("Make one with fairlead token create.")
 			}
-			return shopBase, nil
+			return shop{}, nil
 		},
 		Sink: sink, Limits: limits,
 	}))
@@ -119,29 +138,98 @@ func TestReceiver_OwnPushesComeBackThroughIt(t *testing.T) {
 	t.Parallel()
 	var stored observabilitytest.MemoryLogs
 	server := httptest.NewServer(loki.NewReceiver(loki.ReceiveOptions{
-		Base: func(*http.Request) (observability.Line, error) { return shopBase, nil }, Sink: &stored,
+		Sender: func(*http.Request) (loki.Sender, error) { return shop{}, nil }, Sink: &stored,
 	}))
 	t.Cleanup(server.Close)
 	logs := openWith(t, loki.Options{URL: server.URL})
-	require.NoError(t, logs.Append(t.Context(), []observability.Line{line(time.Now(), "forwarded")}))
-	page, err := stored.Query(t.Context(), observability.LogQuery{Service: "api", Levels: []observability.Level{"info"}})
+	forwarded := line(time.Now(), "forwarded")
+	forwarded.Fields = map[string]string{"user.id": "42"}
+	require.NoError(t, logs.Append(t.Context(), []observability.Line{forwarded}))
+	page, err := stored.Query(t.Context(), observability.LogQuery{Service: "api", Levels: []observability.Level{"info"}, Fields: map[string]string{"user.id": "42"}})
 	require.NoError(t, err)
 	require.Equal(t, []string{"forwarded"}, messages(page.Lines))
 }
 
-func TestReceiver_ALabelCannotMoveALineToAnotherProject(t *testing.T) {
+func TestReceiver_LabelsSayWhereLinesGoWithinWhatTheSenderMayWrite(t *testing.T) {
 	t.Parallel()
 	var stored observabilitytest.MemoryLogs
 	address := receiver(t, stored.Append, loki.ReceiveLimits{})
-	status, said := send(t, address, protobuf(t, push.Stream{
-		Labels: `{project="bank", environment="secret", service="api"}`, Entries: []push.Entry{{Timestamp: time.Now(), Line: "x"}},
-	}), nil)
-	require.Equal(t, http.StatusNoContent, status, said)
+	push := func(labels string) (int, string) {
+		return send(t, address, protobuf(t, push.Stream{Labels: labels, Entries: []push.Entry{{
+			Timestamp: time.Now(), Line: labels, StructuredMetadata: push.LabelsAdapter{{Name: "project", Value: "bank"}, {Name: "environment", Value: "secret"}},
+		}}}), nil)
+	}
+	for labels, want := range map[string][]any{
+		`{service="api"}`: {"production", "api", map[string]string{"project": "bank", "environment": "secret"}},
+		`{project="shop", environment="staging", app="web"}`:       {"staging", "web", map[string]string{"project": "bank", "environment": "secret"}},
+		`{service="nginx", container="api"}`:                       {"production", "api", map[string]string{"service": "nginx", "project": "bank", "environment": "secret"}},
+		`{environment="staging", service_name="nginx", app="ngx"}`: {"staging", "", map[string]string{"service_name": "nginx", "app": "ngx", "project": "bank", "environment": "secret"}},
+	} {
+		status, said := push(labels)
+		require.Equal(t, http.StatusNoContent, status, said)
+		page, err := stored.Query(t.Context(), observability.LogQuery{Project: "shop", Text: labels})
+		require.NoError(t, err)
+		require.Len(t, page.Lines, 1, labels)
+		require.Equal(t, want, []any{page.Lines[0].Environment, page.Lines[0].Service, page.Lines[0].Fields}, labels)
+	}
+	for labels, says := range map[string]string{
+		`{project="bank", service="api"}`:     `no project "bank"`,
+		`{environment="moon", service="api"}`: `no environment "moon"`,
+	} {
+		status, said := push(labels)
+		require.Equal(t, http.StatusNotFound, status, said)
+		require.Contains(t, said, says)
+		asJSON := strings.NewReplacer(`{`, `{"`, `="`, `":"`, `, `, `,"`).Replace(labels)
+		status, said = send(t, address, []byte(`{"streams": [{"stream": `+asJSON+`, "values": [["`+nanos(time.Now())+`", "x"]]}]}`), map[string]string{"Content-Type": "application/json"})
+		require.Equal(t, http.StatusNotFound, status, said)
+		require.Contains(t, said, says)
+	}
 	page, err := stored.Query(t.Context(), observability.LogQuery{})
 	require.NoError(t, err)
-	require.Equal(t, "shop", page.Lines[0].Project)
-	require.Equal(t, "production", page.Lines[0].Environment)
-	require.Equal(t, map[string]string{"project": "bank", "environment": "secret"}, page.Lines[0].Fields)
+	require.Len(t, page.Lines, 4, "nothing of a refused push is kept")
+}
+
+func TestReceiver_LinesOfAnotherTimeAreRefusedAndTheOthersKept(t *testing.T) {
+	t.Parallel()
+	var stored observabilitytest.MemoryLogs
+	address := receiver(t, stored.Append, loki.ReceiveLimits{})
+	entry := func(ago time.Duration, text string) push.Entry {
+		return push.Entry{Timestamp: time.Now().Add(-ago), Line: text}
+	}
+	status, said := send(t, address, protobuf(t, push.Stream{Labels: `{service="api"}`, Entries: []push.Entry{
+		entry(8*24*time.Hour, "old"), entry(time.Hour, "good"), entry(-time.Hour, "new"), entry(6*24*time.Hour, "older but good"),
+	}}), nil)
+	require.Equal(t, http.StatusBadRequest, status)
+	require.Contains(t, said, "2 errors like: entry has timestamp too old: ")
+	require.Contains(t, said, "oldest acceptable timestamp is: ")
+	require.Contains(t, said, "The other lines of the push were kept.")
+	page, err := stored.Query(t.Context(), observability.LogQuery{})
+	require.NoError(t, err)
+	require.Equal(t, []string{"older but good", "good"}, messages(page.Lines))
+}
+
+func TestReceiver_AProjectThatPushesTooMuchIsToldWhenToGoOn(t *testing.T) {
+	t.Parallel()
+	var stored observabilitytest.MemoryLogs
+	address := receiver(t, stored.Append, loki.ReceiveLimits{Rate: 10})
+	body := protobuf(t, push.Stream{Labels: `{service="api"}`, Entries: []push.Entry{{Timestamp: time.Now(), Line: strings.Repeat("x", 300)}}})
+	status, said := send(t, address, body, nil)
+	require.Equal(t, http.StatusNoContent, status, "more than is left at once is taken, and owed: %s", said)
+
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, address, bytes.NewReader(body))
+	require.NoError(t, err)
+	req.Header.Set("Authorization", "Bearer good")
+	resp, err := http.DefaultClient.Do(req)
+	require.NoError(t, err)
+	defer resp.Body.Close()
+	require.Equal(t, http.StatusTooManyRequests, resp.StatusCode)
+	text, err := io.ReadAll(resp.Body)
+	require.NoError(t, err)
+	require.Contains(t, string(text), "Ingestion rate limit exceeded for shop (limit: 10 bytes/sec) while attempting to ingest 1 lines totaling 300 bytes")
+	wait, err := strconv.Atoi(resp.Header.Get("Retry-After"))
+	require.NoError(t, err)
+	require.InDelta(t, 25, wait, 1, "250 bytes are owed")
+	require.Len(t, stored.All(), 1)
 }
 
 func TestReceiver_RefusesMalformedPushesWhole(t *testing.T) {
@@ -262,16 +350,17 @@ func FuzzDecode(f *testing.F) {
 		}
 		req.Body = io.NopCloser(bytes.NewReader(body))
 		limits := loki.ReceiveLimits{Body: 1 << 20, Decoded: 1 << 20, Streams: 10, Entries: 100, Labels: 8, Metadata: 8}
-		lines, err := loki.Decode(req, shopBase, limits)
+		pushed, err := loki.Decode(req, inShop, limits, at)
 		if err != nil {
-			require.Equal(t, platform.CodeInvalid, platform.CodeOf(err))
-			require.Empty(t, lines)
+			require.Contains(t, []platform.ErrorCode{platform.CodeInvalid, platform.CodeNotFound}, platform.CodeOf(err))
+			require.Empty(t, pushed.Lines)
 			return
 		}
-		require.LessOrEqual(t, len(lines), limits.Entries)
-		for _, l := range lines {
+		require.LessOrEqual(t, len(pushed.Lines)+pushed.Old+pushed.New, limits.Entries)
+		for _, l := range pushed.Lines {
 			require.Equal(t, "shop", l.Project)
-			require.Equal(t, "production", l.Environment)
+			require.Contains(t, []string{"production", "staging"}, l.Environment)
+			require.Contains(t, []string{"", "api", "web"}, l.Service)
 			require.False(t, l.At.IsZero())
 			require.True(t, l.Level.Valid())
 			require.LessOrEqual(t, len(l.Fields), limits.Labels+limits.Metadata)

@@ -416,3 +416,18 @@ func TestQuery_ReadsLinesThatOthersPushed(t *testing.T) {
 	got := eventually(t, logs, observability.LogQuery{Project: "shop"}, 1)
 	require.Equal(t, observability.Line{At: at, Project: "shop", Service: "nginx", Level: observability.LevelError, Message: "GET /"}, got[0])
 }
+
+// TestServer_TheShippedFileStartsAndTakesAPush runs deploy/loki/loki.yaml as users are told to.
+func TestServer_TheShippedFileStartsAndTakesAPush(t *testing.T) {
+	t.Parallel()
+	server := lokitest.StartShipped(t)
+	logs := openWith(t, loki.Options{URL: server.URL()})
+	want := []observability.Line{line(time.Now().Add(-6*24*time.Hour), "waited out a long outage"), line(time.Now(), strings.Repeat("long ", 12<<10))}
+	require.NoError(t, logs.Append(t.Context(), want))
+	require.Zero(t, logs.Stats().Lost(), "lines of the full length, and a week old, are within its limits")
+	got := eventually(t, logs, observability.LogQuery{Project: "shop"}, 2)
+	require.Equal(t, messages(want), messages(got))
+	server.Kill()
+	server.Start(t)
+	eventually(t, logs, observability.LogQuery{Project: "shop"}, 2)
+}

@@ -2,10 +2,12 @@ package loki_test
 
 import (
 	"context"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -15,6 +17,7 @@ import (
 	"github.com/fairlead/fairlead/observability"
 	"github.com/fairlead/fairlead/observability/loki"
 	"github.com/fairlead/fairlead/observability/loki/lokitest"
+	"github.com/fairlead/fairlead/platform"
 )
 
 func TestMain(m *testing.M) { os.Exit(lokitest.Run(m)) }
@@ -111,18 +114,23 @@ func serve(t *testing.T, answer func(w http.ResponseWriter, n int, p pushed)) *f
 
 func (f *fakeServer) handler(answer func(w http.ResponseWriter, n int, p pushed)) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		lines, err := loki.Decode(r, observability.Line{}, loki.ReceiveLimits{})
+		read, err := loki.Decode(r, anywhere, loki.ReceiveLimits{Oldest: 100 * 365 * 24 * time.Hour, Newest: 100 * 365 * 24 * time.Hour}, time.Now())
 		if err != nil {
 			http.Error(w, err.Error(), http.StatusBadRequest)
 			return
 		}
-		p := pushed{at: time.Now(), header: r.Header, lines: lines}
+		p := pushed{at: time.Now(), header: r.Header, lines: read.Lines}
 		f.mu.Lock()
 		n := len(f.pushes)
 		f.pushes = append(f.pushes, p)
 		f.mu.Unlock()
 		answer(w, n, p)
 	})
+}
+
+// anywhere lets a stream go where its labels say.
+func anywhere(labels map[string]string) (platform.TelemetryScope, error) {
+	return platform.TelemetryScope{Project: labels["project"], Environment: labels["environment"], Services: slices.Collect(maps.Values(labels))}, nil
 }
 
 func (f *fakeServer) got() []pushed {

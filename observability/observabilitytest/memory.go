@@ -1,7 +1,7 @@
-// Package observabilitytest holds what every store of logs and metrics must do, as suites that its tests run, and a
+// Package observabilitytest holds what every store of logs, metrics and spans must do, as suites that its tests run, and a
 // small store in memory for tests of others.
 //
-// It owns ExerciseLogs, ExerciseMetrics and MemoryLogs. No production package imports it.
+// It owns ExerciseLogs, ExerciseMetrics, ExerciseSpans and MemoryLogs. No production package imports it.
 package observabilitytest
 
 import (

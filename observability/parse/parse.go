@@ -133,6 +133,22 @@ func (r *reader) hideValue(name, value string) string {
 	return value
 }
 
+// Fields does for fields that came beside a text, in place, what Text does for those in it: secrets are removed, by what
+// they are and by the names they have, and the ids of a trace get the names that every line has them under.
+func Fields(fields map[string]string, redact Redact) {
+	r := reader{redact: redact}
+	var trace traceIDs
+	for _, name := range slices.Sorted(maps.Keys(fields)) {
+		value := fields[name]
+		delete(fields, name)
+		name, value = r.hide(name), r.hideValue(name, stripControls(value))
+		fields[name] = value
+		trace.note(name, value)
+	}
+	l := observability.Line{Fields: fields}
+	trace.lift(&l)
+}
+
 // pairs writes fields as key=value, in order of their names.
 func pairs(fields map[string]string) string {
 	var b strings.Builder

@@ -3,18 +3,19 @@ package spool
 import (
 	"context"
 	"fmt"
-	"os"
 	"syscall"
 	"time"
 
 	"github.com/fairlead/fairlead/observability"
 	"github.com/fairlead/fairlead/platform"
+	"github.com/fairlead/fairlead/platform/durable"
 )
 
 // request is one Append on its way to disk.
 type request struct {
 	frames []frame
-	done   bool // guarded by Spool.writing, like err
+	lines  []observability.Line // of the frames, normal; nil when they are many
+	done   bool                 // guarded by Spool.writing, like err
 	err    error
 }
 
@@ -39,7 +40,18 @@ func (s *Spool) Append(ctx context.Context, lines []observability.Line) error {
 	if len(lines) == 0 {
 		return nil
 	}
-	r := &request{frames: newFrames(lines)}
+	s.mu.Lock()
+	room := s.recent.room(len(lines))
+	s.mu.Unlock()
+	r := &request{}
+	if room {
+		r.lines = make([]observability.Line, 0, len(lines))
+	}
+	r.frames = newFrames(lines, func(l *observability.Line) {
+		if room {
+			r.lines = append(r.lines, *l)
+		}
+	})
 	s.mu.Lock()
 	s.queue = append(s.queue, r)
 	s.mu.Unlock()
@@ -103,6 +115,9 @@ func (s *Spool) write(queue []*request) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, r := range queue {
+		if r.lines != nil && s.recent.room(len(r.lines)) {
+			s.recent.add(first, r.lines)
+		}
 		for i := range r.frames {
 			f := &r.frames[i]
 			active.note(f, first, now, int64(len(f.bytes)))
@@ -172,10 +187,7 @@ func (s *Spool) rotate() error {
 	s.mu.Lock()
 	fresh := &segment{number: s.number + 1, first: s.next, end: s.next, size: segmentHead}
 	s.mu.Unlock()
-	file, err := replaceFile(s.path(segmentName(fresh.number)), func(f *os.File) error {
-		_, err := f.Write(fresh.head(0))
-		return err
-	})
+	file, err := durable.Create(s.path(segmentName(fresh.number)), durable.Bytes(fresh.head(0)))
 	if err != nil {
 		return platform.Errorf(platform.CodeUnavailable, "The log spool cannot begin a new file: %v.", err).
 			WithHint("Look at the disk that holds %s.", s.options.Dir)

@@ -174,7 +174,15 @@ func (s *Spool) readBatch() (b *batch, damaged *segment, err error) {
 		defer s.mu.Unlock()
 		return s.batch, nil, nil
 	}
-	from, compare, place := s.taken, s.compare, s.place
+	from, compare, at := s.taken, s.compare, s.place
+	if from >= compare {
+		if lines := s.recent.take(from, s.options.BatchLines); lines != nil {
+			s.batch = &batch{lines: lines, count: uint64(len(lines)), end: from + uint64(len(lines)), spooled: time.Now()}
+			s.handed, s.place = s.batch.end, place{}
+			s.mu.Unlock()
+			return s.batch, nil, nil
+		}
+	}
 	segments := make([]segment, 0, len(s.segments))
 	for _, segment := range s.segments {
 		if segment.end > from {
@@ -184,7 +192,7 @@ func (s *Spool) readBatch() (b *batch, damaged *segment, err error) {
 	s.mu.Unlock()
 	b = &batch{end: from}
 	for i := range segments {
-		full, err := s.readInto(b, &segments[i], &place)
+		full, err := s.readInto(b, &segments[i], &at)
 		if errors.Is(err, errBadFrame) {
 			return nil, s.find(segments[i].number), nil
 		}
@@ -204,7 +212,7 @@ func (s *Spool) readBatch() (b *batch, damaged *segment, err error) {
 	b.count, b.suspect = uint64(len(b.lines)), from < compare
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.batch, s.handed, s.place = b, b.end, place
+	s.batch, s.handed, s.place = b, b.end, at
 	return b, nil, nil
 }
 
@@ -238,6 +246,7 @@ func (s *Spool) readInto(b *batch, segment *segment, at *place) (full bool, err 
 	bytes := int64(0)
 	err = framesOf(file, at.offset, segment.size)(func(f storedFrame) error {
 		at.offset += f.size
+		b.lines = slices.Grow(b.lines, int(f.lines))
 		err := f.each(func(seq uint64, l *observability.Line) bool {
 			if seq >= b.end {
 				if len(b.lines) == 0 {
@@ -275,6 +284,9 @@ func (s *Spool) repair(damaged *segment) error {
 	}
 	s.files.Lock()
 	defer s.files.Unlock()
+	s.mu.Lock()
+	s.recent.forget()
+	s.mu.Unlock()
 	if err := s.setAside(damaged); err != nil {
 		return fmt.Errorf("set the damaged segment %s aside: %w", segmentName(damaged.number), err)
 	}
@@ -291,7 +303,7 @@ func (s *Spool) send(ctx context.Context, lines []observability.Line) (done int,
 	if len(lines) == 0 {
 		return 0, 0, nil
 	}
-	err = s.options.Target.Append(ctx, lines)
+	err = s.append(ctx, lines)
 	var refused *RefusedError
 	switch {
 	case err == nil:

@@ -39,15 +39,20 @@ type frame struct {
 	from, to time.Time // of the lines' own times
 }
 
-// newFrames encodes lines, as every store keeps them, into frames.
-func newFrames(lines []observability.Line) []frame {
+// newFrames encodes lines, as every store keeps them, into frames, and shows each, normal, to seen.
+func newFrames(lines []observability.Line, seen func(l *observability.Line)) []frame {
 	var out []frame
 	for len(lines) > 0 {
 		b := newFrameBuilder(min(len(lines), maxFrameLines) * 160)
 		n := 0
 		for n < len(lines) && n < maxFrameLines && len(b.frame.bytes) < maxFrameBytes {
-			l := lines[n].Normal()
-			b.add(&l, uint64(n))
+			l := &lines[n]
+			if !l.IsNormal() {
+				normal := l.Normal()
+				l = &normal
+			}
+			b.add(l, uint64(n))
+			seen(l)
 			n++
 		}
 		out = append(out, b.finish())

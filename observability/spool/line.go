@@ -10,7 +10,9 @@ import (
 )
 
 // A line is written as flags, then only what the line before in its frame does not say already: the lines of one
-// Append mostly share where they come from. Strings are a length and their bytes, numbers are varints.
+// Append mostly share where they come from. Strings are a length and their bytes, numbers are varints. A message, or a name
+// or value of a field, that the parser left as a part of the text as written is its place there: so it is on disk once,
+// and whoever reads it back knows again that it is a part.
 
 const (
 	hasPlace   = 1 << iota // project to source differ from the line before
@@ -19,6 +21,8 @@ const (
 	hasEnd                 // end time and number
 	isCut                  // Truncated
 	levelShift = 5         // the level's index lies above the flags
+	levelMask  = 7
+	hasParts   = 1 << 8 // the text as written comes before the message, of which, as of the fields, it may hold parts
 )
 
 // levels are the levels by their index on disk; the order of the first six may never change.
@@ -60,6 +64,7 @@ func appendLine(dst []byte, before, l *observability.Line, step uint64) []byte {
 	set(hasFields, len(l.Fields) > 0)
 	set(hasEnd, !l.EndAt.IsZero())
 	set(isCut, l.Truncated)
+	set(hasParts, l.Raw != "")
 	dst = binary.AppendUvarint(dst, flags)
 	dst = binary.AppendUvarint(dst, step)
 	if place {
@@ -70,14 +75,17 @@ func appendLine(dst []byte, before, l *observability.Line, step uint64) []byte {
 	}
 	dst = appendTime(dst, before.At, l.At)
 	dst = binary.AppendUvarint(dst, l.Seq)
-	dst = appendText(dst, l.Message)
+	text := func(s string) { dst = appendText(dst, s) }
 	if l.Raw != "" {
-		dst = appendText(dst, l.Raw)
+		text(l.Raw)
+		text = func(s string) { dst = appendPart(dst, l.Raw, s) }
 	}
+	text(l.Message)
 	if len(l.Fields) > 0 {
 		dst = binary.AppendUvarint(dst, uint64(len(l.Fields)))
 		for name, value := range l.Fields {
-			dst = appendText(appendText(dst, name), value)
+			text(name)
+			text(value)
 		}
 	}
 	if !l.EndAt.IsZero() {
@@ -94,6 +102,15 @@ func samePlace(a, b *observability.Line) bool {
 
 func appendText(dst []byte, s string) []byte {
 	return append(binary.AppendUvarint(dst, uint64(len(s))), s...)
+}
+
+// appendPart appends twice the length of s, then its bytes; or one more than that, then its place in whole, of which it is
+// a part.
+func appendPart(dst []byte, whole, s string) []byte {
+	if at := observability.PlaceIn(whole, s); at >= 0 {
+		return binary.AppendUvarint(binary.AppendUvarint(dst, uint64(len(s))<<1|1), uint64(at))
+	}
+	return append(binary.AppendUvarint(dst, uint64(len(s))<<1), s...)
 }
 
 // appendTime appends t as seconds from before and nanoseconds; any time that a line can have fits.
@@ -129,8 +146,9 @@ func (r *lineReader) varint() int64 {
 	return int64(n>>1) ^ -int64(n&1)
 }
 
-func (r *lineReader) string() string {
-	n := r.uvarint()
+func (r *lineReader) string() string { return r.bytes(r.uvarint()) }
+
+func (r *lineReader) bytes(n uint64) string {
 	if r.bad || n > uint64(len(r.text)-r.at) {
 		r.bad = true
 		return ""
@@ -138,6 +156,20 @@ func (r *lineReader) string() string {
 	s := r.text[r.at : r.at+int(n)]
 	r.at += int(n)
 	return s
+}
+
+// part reads a string that may be a part of whole.
+func (r *lineReader) part(whole string) string {
+	n := r.uvarint()
+	if n&1 == 0 {
+		return r.bytes(n >> 1)
+	}
+	at := r.uvarint()
+	if n >>= 1; r.bad || n > uint64(len(whole)) || at > uint64(len(whole))-n {
+		r.bad = true
+		return ""
+	}
+	return whole[at : at+n]
 }
 
 func (r *lineReader) time(before time.Time) time.Time {
@@ -156,28 +188,33 @@ func (r *lineReader) line(l *observability.Line) (step uint64, err error) {
 		l.Release = int(r.varint())
 	}
 	l.At = r.time(l.At)
-	l.Seq, l.Message = r.uvarint(), r.string()
-	l.Raw, l.Fields, l.EndAt, l.EndSeq = "", nil, time.Time{}, 0
-	if flags&hasRaw != 0 {
+	l.Seq, l.Raw, l.Fields, l.EndAt, l.EndSeq = r.uvarint(), "", nil, time.Time{}, 0
+	text := r.string
+	if flags&hasParts != 0 {
+		l.Raw = r.string()
+		text = func() string { return r.part(l.Raw) }
+	}
+	l.Message = text()
+	if flags&(hasRaw|hasParts) == hasRaw { // as lines were written before there were parts
 		l.Raw = r.string()
 	}
 	if flags&hasFields != 0 {
-		r.fields(l)
+		r.fields(l, text)
 	}
 	if flags&hasEnd != 0 {
 		l.EndAt = r.time(l.At)
 		l.EndSeq = r.uvarint()
 	}
 	l.Truncated = flags&isCut != 0
-	level := flags >> levelShift
-	if r.bad || level >= uint64(len(levels)) {
+	level := flags >> levelShift & levelMask
+	if r.bad || level >= uint64(len(levels)) || flags >= hasParts<<1 {
 		return 0, errGarbled
 	}
 	l.Level = levels[level]
 	return step, nil
 }
 
-func (r *lineReader) fields(l *observability.Line) {
+func (r *lineReader) fields(l *observability.Line, text func() string) {
 	n := r.uvarint()
 	if n > observability.MaxFields {
 		r.bad = true
@@ -185,7 +222,7 @@ func (r *lineReader) fields(l *observability.Line) {
 	}
 	l.Fields = make(map[string]string, n)
 	for range n {
-		name := r.string()
-		l.Fields[name] = r.string()
+		name := text()
+		l.Fields[name] = text()
 	}
 }

@@ -10,6 +10,7 @@ import (
 	"slices"
 
 	"github.com/fairlead/fairlead/observability"
+	"github.com/fairlead/fairlead/platform/durable"
 )
 
 // loadSegments scans the segment files from the last to the first, since where one must end is where the next begins.
@@ -164,7 +165,7 @@ func framesOf(file io.ReaderAt, offset, size int64) frames {
 // what the segment is then. The caller holds files for writing, or is alone.
 func (s *Spool) rewrite(old *segment, read frames, drop func(seq uint64, l *observability.Line) bool) (*segment, error) {
 	out := &segment{number: old.number, first: old.first, end: old.end, size: segmentHead, dropped: old.dropped, lost: old.lost, rewritten: old.rewritten + 1}
-	file, err := replaceFile(s.path(segmentName(old.number)), func(file *os.File) error {
+	file, err := durable.Create(s.path(segmentName(old.number)), func(file *os.File) error {
 		err := read(func(stored storedFrame) error {
 			f, seq, err := stored.without(drop, &out.dropped)
 			if err != nil || f.lines == 0 {

@@ -2,6 +2,7 @@ package spool
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"slices"
@@ -13,8 +14,8 @@ import (
 )
 
 // Query returns one page of what the target shows and what waits, as one. While the target does not answer, it returns
-// the page of what waits together with an unavailable error: whoever needs all lines sees the error, and whoever would
-// rather show some than none has the page. A spool whose target cannot be queried answers with what waits.
+// the page of what waits together with an *observability.IncompleteError. A spool whose target cannot be queried answers
+// with what waits.
 func (s *Spool) Query(ctx context.Context, q observability.LogQuery) (observability.LogPage, error) {
 	search, err := q.Prepare(time.Now())
 	if err != nil {
@@ -26,7 +27,11 @@ func (s *Spool) Query(ctx context.Context, q observability.LogQuery) (observabil
 	}
 	defer hidden.close()
 	if len(hidden.parts) == 0 && s.store != nil {
-		return s.store.Query(ctx, q)
+		page, err := s.store.Query(ctx, q)
+		if platform.CodeOf(err) == platform.CodeUnavailable && ctx.Err() == nil { // a query that took too long says so itself
+			err = onlyWaiting(err, 0)
+		}
+		return page, err
 	}
 	pager := observability.NewPager(&search)
 	shown, failed := map[uint64]int{}, error(nil)
@@ -48,15 +53,16 @@ func (s *Spool) Query(ctx context.Context, q observability.LogQuery) (observabil
 	}); err != nil {
 		return observability.LogPage{}, err
 	}
+	page := pager.Page()
 	if failed != nil {
-		failed = onlyWaiting(failed)
+		failed = onlyWaiting(failed, len(page.Lines))
 	}
-	return pager.Page(), failed
+	return page, failed
 }
 
 // Count adds what waits to what the target counts, once the target shows what it was given before the call, for which it
 // waits for at most countWait: a target that shows lines later counts them later. While the target does not answer, the
-// counts of what waits come together with an unavailable error, as with Query.
+// counts of what waits come together with an error, as with Query.
 func (s *Spool) Count(ctx context.Context, q observability.LogQuery, step time.Duration) ([]observability.LogCount, error) {
 	search, err := q.PrepareCount(time.Now(), step)
 	if err != nil {
@@ -73,9 +79,9 @@ func (s *Spool) Count(ctx context.Context, q observability.LogQuery, step time.D
 	tally := observability.NewTally(step)
 	failed := error(nil)
 	if s.store != nil {
-		var counts []observability.LogCount
-		counts, failed = s.store.Count(ctx, q, step)
-		for _, c := range counts {
+		var stored []observability.LogCount
+		stored, failed = s.store.Count(ctx, q, step)
+		for _, c := range stored {
 			tally.Add(c.At, c.Level, c.Lines)
 		}
 	}
@@ -86,10 +92,11 @@ func (s *Spool) Count(ctx context.Context, q observability.LogQuery, step time.D
 	if err := waiting.each(ctx, &search, any, func(l *observability.Line) { tally.Add(l.At, observability.Level(strings.Clone(string(l.Level))), 1) }); err != nil {
 		return nil, err
 	}
+	counts := tally.Counts()
 	if failed != nil {
-		failed = onlyWaiting(failed)
+		failed = onlyWaiting(failed, len(counts))
 	}
-	return tally.Counts(), failed
+	return counts, failed
 }
 
 const (
@@ -121,9 +128,19 @@ func (s *Spool) awaitShown(ctx context.Context) {
 	}
 }
 
-func onlyWaiting(failed error) error {
-	return platform.Errorf(platform.CodeUnavailable, "The log store does not answer, so only lines that wait for it are known: %v.", failed).
-		WithHint("Try again when the log store is back; no line is lost meanwhile.")
+// onlyWaiting is the error beside what waits, of which there is so much, while the store does not answer.
+func onlyWaiting(failed error, known int) error {
+	why := failed.Error()
+	var said *platform.Error
+	if errors.As(failed, &said) {
+		why = said.Message
+	}
+	text := "The log store does not answer, and these are only the lines that wait for it"
+	if known == 0 {
+		text = "The log store does not answer, and no line that waits for it matches"
+	}
+	return &observability.IncompleteError{Err: platform.Errorf(platform.CodeUnavailable, "%s: %s.", text, strings.TrimSuffix(why, ".")).
+		WithHint("Try again when the log store is back; no line is lost meanwhile.")}
 }
 
 // shown yields what the target has for the page of the search: the lines that earlier pages gave of the time where

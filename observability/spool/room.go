@@ -162,6 +162,7 @@ func (s *Spool) strip(old *segment, class int) (dropped tally, freed bool, err e
 	defer s.files.Unlock()
 	s.mu.Lock()
 	kept := s.keptLocked()
+	s.recent.forget()
 	s.mu.Unlock()
 	file, err := os.Open(s.path(segmentName(old.number)))
 	if err != nil {

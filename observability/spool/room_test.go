@@ -94,7 +94,7 @@ func TestSpool_WhatIsOnItsWayIsNotDropped(t *testing.T) {
 	require.NotZero(t, s.Stats().Dropped[observability.LevelError])
 	target.set(func(m *memory) { m.before = nil })
 	drainAll(t, s)
-	same(t, numbered(0, 120), target.All()[:120])
+	same(t, numbered(0, 100), target.All()[:100])
 }
 
 func TestSpool_MoreAtOnceThanTheLimitIsRefusedWhole(t *testing.T) {

@@ -9,7 +9,6 @@ import (
 	"io"
 	"io/fs"
 	"os"
-	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
@@ -17,6 +16,7 @@ import (
 	"time"
 
 	"github.com/fairlead/fairlead/observability"
+	"github.com/fairlead/fairlead/platform/durable"
 )
 
 // A segment is one file of the spool: a head, then frames in the order of their seqs.
@@ -32,7 +32,6 @@ const (
 	segmentMagic  = "FLSPOOL1"
 	segmentSuffix = ".seg"
 	damagedPrefix = "damaged-"
-	freshPrefix   = ".new-"
 	indexEvery    = 256 << 10
 )
 
@@ -187,6 +186,9 @@ func (f *storedFrame) summary() (frame, error) {
 
 // listSegments returns the numbers of the segment files in dir, ascending, and removes unfinished files.
 func listSegments(dir string) ([]uint64, error) {
+	if err := durable.Clear(dir); err != nil {
+		return nil, err
+	}
 	entries, err := os.ReadDir(dir)
 	if err != nil {
 		return nil, fmt.Errorf("read the spool folder: %w", err)
@@ -194,12 +196,6 @@ func listSegments(dir string) ([]uint64, error) {
 	var numbers []uint64
 	for _, entry := range entries {
 		name := entry.Name()
-		if strings.HasPrefix(name, freshPrefix) {
-			if err := os.Remove(filepath.Join(dir, name)); err != nil {
-				return nil, fmt.Errorf("remove an unfinished file: %w", err)
-			}
-			continue
-		}
 		if hex, ours := strings.CutSuffix(name, segmentSuffix); ours {
 			if number, err := strconv.ParseUint(hex, 16, 64); err == nil && name == segmentName(number) {
 				numbers = append(numbers, number)
@@ -208,41 +204,6 @@ func listSegments(dir string) ([]uint64, error) {
 	}
 	slices.Sort(numbers)
 	return numbers, nil
-}
-
-// replaceFile puts what write writes at path, so that a crash leaves the old file or the new one. It returns the new
-// file, open.
-func replaceFile(path string, write func(*os.File) error) (*os.File, error) {
-	f, err := os.CreateTemp(filepath.Dir(path), freshPrefix+"*")
-	if err != nil {
-		return nil, fmt.Errorf("make a temporary file: %w", err)
-	}
-	err = write(f)
-	if err == nil {
-		err = f.Sync()
-	}
-	if err == nil {
-		err = os.Rename(f.Name(), path)
-	}
-	if err == nil {
-		err = syncDir(filepath.Dir(path))
-	}
-	if err != nil {
-		_, _ = f.Close(), os.Remove(f.Name())
-		return nil, fmt.Errorf("write %s: %w", filepath.Base(path), err)
-	}
-	return f, nil
-}
-
-func syncDir(dir string) error {
-	d, err := os.Open(dir)
-	if err != nil {
-		return fmt.Errorf("open the folder: %w", err)
-	}
-	if err := errors.Join(d.Sync(), d.Close()); err != nil {
-		return fmt.Errorf("sync the folder: %w", err)
-	}
-	return nil
 }
 
 func ignoreMissing(err error) error {

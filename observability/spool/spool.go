@@ -27,6 +27,11 @@ type Sender interface {
 	Append(ctx context.Context, lines []observability.Line) error
 }
 
+// NormalSender is a Sender that need not see to it that lines are normal (observability.Line.Normal): those of a spool are.
+type NormalSender interface {
+	AppendNormal(ctx context.Context, lines []observability.Line) error
+}
+
 // RefusedError is the error of a Sender that is done with lines, of which it will never take some.
 type RefusedError struct {
 	Lines int
@@ -82,8 +87,9 @@ func (o Options) withDefaults() Options {
 type Spool struct {
 	options  Options
 	store    observability.Logs // the target where it can be queried, else nil
-	durable  time.Duration      // how long the target may still lose what it took
-	visible  time.Duration      // how long the target may hide what it took
+	append   func(ctx context.Context, lines []observability.Line) error
+	durable  time.Duration // how long the target may still lose what it took
+	visible  time.Duration // how long the target may hide what it took
 	opened   time.Time
 	lock     *os.File
 	position *positionFile // written with mu held
@@ -110,6 +116,7 @@ type Spool struct {
 	taken     uint64     // the target took every line before it
 	waiting   uint64     // lines that the target has not taken
 	batch     *batch     // on its way to the target; nil between two
+	recent    recent     // the newest lines, as they were accepted
 	history   []moment   // when the target had taken how much; the newest last
 	seen      uint64     // the target shows every line before it
 	place     place      // where the next batch is read
@@ -152,6 +159,10 @@ func Open(options Options) (*Spool, error) {
 	}
 	s := &Spool{options: options, lock: lock, opened: time.Now(), visible: visibleAfter, wake: make(chan struct{}, 1)}
 	s.store, _ = options.Target.(observability.Logs)
+	s.append = options.Target.Append
+	if target, ok := options.Target.(NormalSender); ok {
+		s.append = target.AppendNormal
+	}
 	if target, ok := options.Target.(interface{ Durable() time.Duration }); ok {
 		s.durable = target.Durable()
 	}

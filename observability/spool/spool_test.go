@@ -2,6 +2,7 @@ package spool
 
 import (
 	"context"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"os"
@@ -10,6 +11,7 @@ import (
 	"sync"
 	"testing"
 	"time"
+	"unicode/utf8"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/stretchr/testify/require"
@@ -151,12 +153,15 @@ func TestSpool_KeepsTheContractOfItsStore(t *testing.T) {
 	})
 }
 
+// unseen is for frames of which the lines play no part.
+func unseen(*observability.Line) {}
+
 func TestLine_ComesBackWholeWhateverIsInIt(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {
 		lines := rapid.SliceOfN(rapid.Custom(anyLine), 1, 30).Draw(t, "lines")
 		var got []observability.Line
-		for _, f := range newFrames(lines) {
+		for _, f := range newFrames(lines, unseen) {
 			f.seal(1, start)
 			stored, err := readFrame(strings.NewReader(string(f.bytes)), 0, int64(len(f.bytes)))
 			require.NoError(t, err)
@@ -174,6 +179,43 @@ func TestLine_ComesBackWholeWhateverIsInIt(t *testing.T) {
 	})
 }
 
+func TestLine_PartsOfTheTextAreOnDiskOnceAndPartsAgain(t *testing.T) {
+	t.Parallel()
+	raw := `{"msg":"a message that is long enough to tell","user":"ada","user":"again"}`
+	l := observability.Line{At: start, Raw: raw, Message: raw[8:45], Fields: map[string]string{raw[48:52]: raw[55:58], "not": "there", "x": ""}}
+	delete(l.Fields, "x")
+	f := newFrames([]observability.Line{l}, unseen)[0]
+	require.Less(t, len(f.bytes), frameHead+len(raw)+50)
+	f.seal(1, start)
+	stored, err := readFrame(strings.NewReader(string(f.bytes)), 0, int64(len(f.bytes)))
+	require.NoError(t, err)
+	require.NoError(t, stored.each(func(_ uint64, got *observability.Line) bool {
+		require.Equal(t, l.Normal(), *got)
+		require.Equal(t, 8, observability.PlaceIn(got.Raw, got.Message))
+		require.Equal(t, 55, observability.PlaceIn(got.Raw, got.Fields["user"]))
+		require.Equal(t, -1, observability.PlaceIn(got.Raw, got.Fields["not"]))
+		return true
+	}))
+}
+
+func TestLine_FramesFromBeforeThereWerePartsAreRead(t *testing.T) {
+	t.Parallel()
+	var old []byte
+	old = binary.AppendUvarint(old, hasRaw|hasFields|2<<levelShift)
+	old = binary.AppendUvarint(old, 0)
+	old = appendTime(old, time.Time{}, start)
+	old = binary.AppendUvarint(old, 7)
+	old = appendText(appendText(old, "hello"), `{"msg":"hello"}`)
+	old = binary.AppendUvarint(old, 1)
+	old = appendText(appendText(old, "user"), "ada")
+	stored := storedFrame{text: string(old), lines: 1}
+	require.NoError(t, stored.each(func(_ uint64, got *observability.Line) bool {
+		want := observability.Line{At: start.UTC(), Seq: 7, Level: levels[2], Message: "hello", Raw: `{"msg":"hello"}`, Fields: map[string]string{"user": "ada"}}
+		require.Equal(t, want, *got)
+		return true
+	}))
+}
+
 func anyLine(t *rapid.T) observability.Line {
 	text := func(label string) string { return rapid.StringN(0, 5, -1).Draw(t, label) }
 	at := func(label string) time.Time {
@@ -185,6 +227,9 @@ func anyLine(t *rapid.T) observability.Line {
 		Level: rapid.SampledFrom(levels[:]).Draw(t, "level"), Message: text("message"), Raw: text("raw"), Seq: rapid.Uint64().Draw(t, "seq"),
 		Truncated: rapid.Bool().Draw(t, "cut"), Fields: rapid.MapOfN(rapid.StringN(1, 4, -1), rapid.StringN(1, 4, -1), 0, 3).Draw(t, "fields"),
 	}
+	if rapid.Bool().Draw(t, "parsed") && l.Raw != "" { // what was read out of the text is a part of it
+		l.Message, l.Fields["part"] = l.Raw[:utf8.RuneLen([]rune(l.Raw)[0])], l.Raw
+	}
 	if rapid.Bool().Draw(t, "joined") {
 		l.EndAt, l.EndSeq = at("end"), rapid.Uint64().Draw(t, "endseq")
 	}
@@ -192,7 +237,7 @@ func anyLine(t *rapid.T) observability.Line {
 }
 
 func FuzzReadFrame(f *testing.F) {
-	whole := newFrames(numbered(0, 3))[0]
+	whole := newFrames(numbered(0, 3), unseen)[0]
 	whole.seal(7, start)
 	f.Add(whole.bytes)
 	f.Fuzz(func(_ *testing.T, raw []byte) {
@@ -329,8 +374,15 @@ func TestSpool_QueryWhileTheStoreIsDownAnswersWhatWaitsAndSaysSo(t *testing.T) {
 	target.set(func(m *memory) { m.query = errDown })
 	page, err := s.Query(t.Context(), observability.LogQuery{Project: "shop"})
 	require.Equal(t, platform.CodeUnavailable, platform.CodeOf(err))
-	require.ErrorContains(t, err, "only lines that wait")
+	why, partly := observability.Incomplete(err)
+	require.True(t, partly)
+	require.Equal(t, "The log store does not answer, and these are only the lines that wait for it: the store is down.", why)
 	same(t, numbered(5, 10), page.Lines)
+	page, err = s.Query(t.Context(), observability.LogQuery{Project: "shop", Text: "no such line"})
+	why, partly = observability.Incomplete(err)
+	require.True(t, partly)
+	require.Contains(t, why, "no line that waits for it matches")
+	require.Empty(t, page.Lines)
 	target.set(func(m *memory) { m.query = nil })
 	page, err = s.Query(t.Context(), observability.LogQuery{Project: "shop"})
 	require.NoError(t, err)
@@ -402,7 +454,7 @@ func TestOpen_TornTailIsCutOffAndWhatIsBeforeItKept(t *testing.T) {
 	file := filepath.Join(dir, segmentName(1))
 	whole, err := os.ReadFile(file)
 	require.NoError(t, err)
-	next := newFrames(numbered(10, 20))[0]
+	next := newFrames(numbered(10, 20), unseen)[0]
 	next.seal(11, time.Now())
 	for cut := range len(next.bytes) {
 		require.NoError(t, os.WriteFile(file, append(whole[:len(whole):len(whole)], next.bytes[:cut]...), 0o600))
@@ -467,23 +519,54 @@ func TestOpen_DamagedSegmentIsSetAsideAndTheRestIsKept(t *testing.T) {
 
 func TestSpool_SegmentDamagedWhileOpenDoesNotBlock(t *testing.T) {
 	t.Parallel()
-	target := &memory{}
-	s := open(t, Options{Target: target}, false)
-	for i := range 3 {
-		require.NoError(t, s.Append(t.Context(), numbered(10*i, 10*i+10)))
+	for name, inMemory := range map[string]bool{"a target that keeps up gets what is in memory": true, "any other what can be read": false} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			target := &memory{}
+			s := open(t, Options{Target: target}, false)
+			for i := range 3 {
+				require.NoError(t, s.Append(t.Context(), numbered(10*i, 10*i+10)))
+			}
+			f, err := os.OpenFile(filepath.Join(s.options.Dir, segmentName(1)), os.O_RDWR, 0)
+			require.NoError(t, err)
+			_, err = f.WriteAt([]byte{0xff, 0xff}, segmentHead+50)
+			require.NoError(t, err)
+			require.NoError(t, f.Close())
+			from := 0
+			if !inMemory {
+				s.recent.forget()
+				from = 10
+			}
+			for range 3 {
+				_, err := s.drainOnce(t.Context())
+				require.NoError(t, err)
+			}
+			same(t, numbered(from, 30), target.All())
+			require.Equal(t, uint64(from), s.Stats().Unreadable)
+			require.Zero(t, s.Stats().Lines)
+		})
 	}
-	f, err := os.OpenFile(filepath.Join(s.options.Dir, segmentName(1)), os.O_RDWR, 0)
-	require.NoError(t, err)
-	_, err = f.WriteAt([]byte{0xff, 0xff}, segmentHead+50)
-	require.NoError(t, err)
-	require.NoError(t, f.Close())
-	for range 3 {
-		_, err := s.drainOnce(t.Context())
-		require.NoError(t, err)
+}
+
+func TestSpool_LinesInMemoryAndOnDiskComeInOrderOnce(t *testing.T) {
+	t.Parallel()
+	target := &memory{before: errDown}
+	s := open(t, Options{Target: target, BatchLines: 700}, false)
+	const all = recentLines + 9000 // more than memory takes, and more again once there is room
+	for from := 0; from < all; from += 1000 {
+		require.NoError(t, s.Append(t.Context(), numbered(from, min(from+1000, all))))
+		if from == 12000 {
+			_, err := s.drainOnce(t.Context())
+			require.Error(t, err)
+			target.set(func(m *memory) { m.before = nil })
+			for range 10 {
+				_, err := s.drainOnce(t.Context())
+				require.NoError(t, err)
+			}
+		}
 	}
-	same(t, numbered(10, 30), target.All())
-	require.Equal(t, uint64(10), s.Stats().Unreadable)
-	require.Zero(t, s.Stats().Lines)
+	drainAll(t, s)
+	same(t, numbered(0, all), target.All())
 }
 
 func TestSpool_LostPositionResendsNothingThatTheStoreHas(t *testing.T) {

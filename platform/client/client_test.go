@@ -133,6 +133,21 @@ func TestClient_ReachesEveryOperation(t *testing.T) {
 	check(err)
 	require.Equal(t, p.Series, series)
 
+	wanted := observability.TraceQuery{
+		Project: "shop", Environment: "staging", Service: "api", Failed: true, MinTook: 250 * time.Millisecond,
+		From: httpapitest.Now.Add(-time.Hour), To: httpapitest.Now, Limit: 7, Cursor: "t1.1.x",
+	}
+	traces, err := c.SearchTraces(ctx, wanted)
+	check(err)
+	require.Equal(t, p.Traces, traces.Traces)
+	trace, err := c.GetTrace(ctx, "shop", httpapitest.TraceID)
+	check(err)
+	require.Equal(t, p.Trace, trace)
+	mapped := platform.MapRequest{Project: "shop", Environment: "staging", From: httpapitest.Now.Add(-time.Hour), To: httpapitest.Now}
+	serviceMap, err := c.ServiceMap(ctx, mapped)
+	check(err)
+	require.Equal(t, p.Map, serviceMap)
+
 	incidents, err := c.ListIncidents(ctx, platform.IncidentFilter{SlotRef: slot, State: platform.IncidentOpen})
 	check(err)
 	require.Len(t, incidents.Items, 1)
@@ -197,6 +212,9 @@ func TestClient_ReachesEveryOperation(t *testing.T) {
 	require.Equal(t, httpapitest.LogsAround{Query: logs, Place: place}, args["LogsAround"])
 	require.Equal(t, asked, args["LogPatterns"])
 	require.Equal(t, logs, args["ExportLogs"])
+	require.Equal(t, wanted, args["SearchTraces"])
+	require.Equal(t, "shop", args["GetTrace"])
+	require.Equal(t, mapped, args["ServiceMap"])
 	metric := args["QueryMetrics"].(observability.MetricQuery)
 	require.Equal(t, 1500*time.Millisecond, metric.Step)
 	require.True(t, metric.From.Equal(metric.To))

@@ -42,6 +42,8 @@ type sampler struct {
 	redact func(*observability.Line)
 	miner  *patterns.Miner
 	limit  int
+	// incomplete says that a window holds only the lines that wait for the store.
+	incomplete bool
 }
 
 // tally is what is known of the lines of one template in one window.
@@ -59,9 +61,12 @@ func (s *sampler) take(ctx context.Context, q observability.LogQuery) (observabi
 	q.Backward, q.Cursor = true, ""
 	for int(w.Read) < s.limit {
 		q.Limit = min(observability.MaxLogLimit, s.limit-int(w.Read))
-		page, err := s.plane.o.Logs.Query(ctx, q)
+		page, err := s.plane.queryLogs(ctx, q)
 		if err != nil {
 			return w, nil, err
+		}
+		if page.Incomplete != "" {
+			s.incomplete, w.Truncated, w.Note = true, true, page.Incomplete
 		}
 		w.Read += int64(len(page.Lines))
 		for i := range page.Lines {
@@ -74,7 +79,7 @@ func (s *sampler) take(ctx context.Context, q observability.LogQuery) (observabi
 		}
 	}
 	w.Lines = w.Read
-	if q.Cursor == "" {
+	if q.Cursor == "" || s.incomplete {
 		return w, tallies, nil
 	}
 	counts, err := s.plane.o.Logs.Count(ctx, q, niceStep(q.To.Sub(q.From)/histogramSteps))
@@ -175,6 +180,10 @@ func (s *sampler) compare(ctx context.Context, q observability.PatternQuery) (ob
 	after, newTallies, err := s.take(ctx, fresh)
 	if err != nil {
 		return observability.LogPatterns{}, err
+	}
+	if why := cmp.Or(before.Note, after.Note); s.incomplete {
+		return observability.LogPatterns{}, platform.Errorf(platform.CodeUnavailable, "What is new or gone cannot be said: %s", why).
+			WithHint("Try again when the log store is back, or group the lines that wait without a comparison.")
 	}
 	before.Name, after.Name = "the "+q.Compare.Before.String()+" before", "the last "+q.Compare.After.String()
 	if q.Compare.NewRelease > 0 {

@@ -1,6 +1,7 @@
 package control
 
 import (
+	"cmp"
 	"context"
 	"time"
 
@@ -30,10 +31,11 @@ func (p *Plane) CountLogs(ctx context.Context, actor platform.Actor, q observabi
 		step = niceStep(q.To.Sub(q.From) / histogramSteps)
 	}
 	counts, err := p.o.Logs.Count(ctx, q, step)
-	if err != nil {
+	why, partly := observability.Incomplete(err)
+	if err != nil && (!partly || len(counts) == 0) {
 		return observability.LogHistogram{}, err
 	}
-	h := observability.LogHistogram{From: q.From.UTC(), To: q.To.UTC(), Step: platform.Duration(step), Counts: counts}
+	h := observability.LogHistogram{From: q.From.UTC(), To: q.To.UTC(), Step: platform.Duration(step), Counts: counts, Incomplete: why}
 	for _, c := range counts {
 		h.Lines += c.Lines
 	}
@@ -66,7 +68,8 @@ func niceStep(about time.Duration) time.Duration {
 }
 
 // ExportLogs yields every line of the query in its direction, page by page, so that memory does not grow with their
-// number. A range without an end is read to the present. It ends early with the error of yield.
+// number. A range without an end is read to the present. It ends early with the error of yield. While the log store is away
+// it yields what waits for it, and ends with the store's error.
 func (p *Plane) ExportLogs(ctx context.Context, actor platform.Actor, q observability.LogQuery, yield func(observability.Line) error) error {
 	redact, err := p.mayReadLogs(ctx, actor, &q)
 	if err != nil {
@@ -76,10 +79,14 @@ func (p *Plane) ExportLogs(ctx context.Context, actor platform.Actor, q observab
 		q.To = p.now()
 	}
 	q.Limit = exportPage
+	var incomplete error
 	for {
 		page, err := p.o.Logs.Query(ctx, q)
-		if err != nil {
+		if _, partly := observability.Incomplete(err); err != nil && !partly {
 			return err
+		}
+		if incomplete == nil {
+			incomplete = err
 		}
 		for i := range page.Lines {
 			redact(&page.Lines[i])
@@ -88,7 +95,7 @@ func (p *Plane) ExportLogs(ctx context.Context, actor platform.Actor, q observab
 			}
 		}
 		if q.Cursor = page.Next; q.Cursor == "" {
-			return nil
+			return incomplete
 		}
 	}
 }
@@ -109,10 +116,10 @@ func (p *Plane) LogsAround(ctx context.Context, actor platform.Actor, q observab
 		return observability.LogContext{}, err
 	}
 	out := observability.LogContext{Line: line}
-	if out.Before, err = p.neighbours(ctx, line, n, true); err != nil {
+	if out.Before, err = p.neighbours(ctx, &out, n, true); err != nil {
 		return out, err
 	}
-	if out.After, err = p.neighbours(ctx, line, n, false); err != nil {
+	if out.After, err = p.neighbours(ctx, &out, n, false); err != nil {
 		return out, err
 	}
 	redact(&out.Line)
@@ -131,7 +138,7 @@ func (p *Plane) lineAt(ctx context.Context, q observability.LogQuery, place obse
 	} else {
 		q.Cursor, q.From, q.To, q.Limit = "", place.At, place.At.Add(1), observability.MaxLogLimit
 	}
-	page, err := p.o.Logs.Query(ctx, q)
+	page, err := p.queryLogs(ctx, q)
 	if err != nil {
 		return observability.Line{}, err
 	}
@@ -153,9 +160,10 @@ func (p *Plane) lineAt(ctx context.Context, q observability.LogQuery, place obse
 	return found[0], nil
 }
 
-// neighbours returns up to n lines before or after a line in its own stream, oldest first.
-func (p *Plane) neighbours(ctx context.Context, line observability.Line, n int, before bool) ([]observability.Line, error) {
-	lines := make([]observability.Line, 0, n)
+// neighbours returns up to n lines before or after the line of a context in its own stream, oldest first, and notes there
+// what may be missing.
+func (p *Plane) neighbours(ctx context.Context, of *observability.LogContext, n int, before bool) ([]observability.Line, error) {
+	line, lines := of.Line, make([]observability.Line, 0, n)
 	q := observability.LogQuery{
 		Project: line.Project, Environment: line.Environment, Service: line.Service, Instance: line.Instance, Source: line.Source, Backward: before, Limit: n + 1,
 	}
@@ -167,10 +175,11 @@ func (p *Plane) neighbours(ctx context.Context, line observability.Line, n int, 
 		q.From, q.To, direction = time.Time{}, line.At.Add(1), -1
 	}
 	for range contextPages {
-		page, err := p.o.Logs.Query(ctx, q)
+		page, err := p.queryLogs(ctx, q)
 		if err != nil {
 			return nil, err
 		}
+		of.Incomplete = cmp.Or(of.Incomplete, page.Incomplete)
 		for _, l := range page.Lines {
 			if len(lines) < n && observability.Compare(l, line)*direction > 0 {
 				lines = append(lines, l)

@@ -28,7 +28,7 @@ func (p *Plane) SearchLogs(ctx context.Context, actor platform.Actor, q observab
 	if err != nil {
 		return observability.LogPage{}, err
 	}
-	page, err := p.o.Logs.Query(ctx, q)
+	page, err := p.queryLogs(ctx, q)
 	if err != nil {
 		return observability.LogPage{}, err
 	}
@@ -36,6 +36,16 @@ func (p *Plane) SearchLogs(ctx context.Context, actor platform.Actor, q observab
 		redact(&page.Lines[i])
 	}
 	return page, nil
+}
+
+// queryLogs asks the log store. While that is away, the lines that wait for it are the answer, marked as incomplete; when
+// none of them matches nothing can be said, and the error is unavailable.
+func (p *Plane) queryLogs(ctx context.Context, q observability.LogQuery) (observability.LogPage, error) {
+	page, err := p.o.Logs.Query(ctx, q)
+	if why, partly := observability.Incomplete(err); partly && len(page.Lines) > 0 {
+		page.Incomplete, err = why, nil
+	}
+	return page, err
 }
 
 // mayReadLogs checks the actor and the names in the query, and returns what takes secrets out of a line.
@@ -93,7 +103,8 @@ func redactLine(r *secret.Redactor, l *observability.Line) {
 	l.Fields = fields
 }
 
-// FollowLogs yields the newest q.Limit lines, then new ones live, until ctx ends or yield returns an error.
+// FollowLogs yields the newest q.Limit lines, then new ones live, until ctx ends or yield returns an error. While the log
+// store is away it begins with the lines that wait for it.
 func (p *Plane) FollowLogs(ctx context.Context, actor platform.Actor, q observability.LogQuery, yield func(observability.Line) error) error {
 	redact, err := p.mayReadLogs(ctx, actor, &q)
 	if err != nil {
@@ -166,7 +177,7 @@ func (f *follower) history(ctx context.Context) error {
 	q := f.query
 	q.Backward, q.Cursor = true, ""
 	page, err := f.plane.o.Logs.Query(ctx, q)
-	if err != nil {
+	if _, partly := observability.Incomplete(err); err != nil && !partly { // live lines do not need the store
 		return err
 	}
 	slices.Reverse(page.Lines)
@@ -182,7 +193,7 @@ func (f *follower) look(ctx context.Context) error {
 	if errors.As(err, &known) && known.Code == platform.CodeInvalid {
 		return err
 	}
-	if err != nil {
+	if _, partly := observability.Incomplete(err); err != nil && !partly {
 		if ctx.Err() == nil {
 			f.plane.o.Log.Debug("log store does not answer", "error", err)
 		}

@@ -53,6 +53,9 @@ type Options struct {
 	Live    live    // nil: following logs asks the store again and again
 	Metrics metrics // nil: QueryMetrics answers unavailable
 	Current current // nil: CurrentSamples answers unavailable
+	Spans   spans   // nil: methods about traces answer unavailable
+	// HostName is the host that instances run on, as a service map names it.
+	HostName string
 	// Prices are what usage costs now, nil when nothing has a price. With an error they are the last good ones.
 	Prices func() (*usage.Prices, error)
 	// LogsKept says what the log store keeps of a project whose own retention is given; nil: projects do not say.

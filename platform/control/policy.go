@@ -67,6 +67,7 @@ const (
 	verbAudit         verb = "verify the event chain"
 	verbProfile       verb = "profile the server"
 	verbReadSystem    verb = "read what Fairlead says about itself"
+	verbSendTelemetry verb = "send telemetry"
 )
 
 // rule is who may do what a verb names. An agent may read and propose; everything else it proposes or leaves alone.
@@ -102,6 +103,7 @@ var rules = map[verb]rule{
 	verbSetRetention:  {role: platform.RoleAdmin, automation: true, agentCode: platform.CodeDenied}, // it can lose lines
 	verbReadSystem:    {role: platform.RoleAdmin, automation: true, agentCode: platform.CodeDenied},
 	verbNotify:        {role: platform.RoleAdmin, automation: true, agentCode: platform.CodeDenied},
+	verbSendTelemetry: {role: platform.RoleSender, automation: true, agentCode: platform.CodeDenied}, // it would be evidence that an agent wrote
 }
 
 // authorize is the single choke point: may the actor do this, in the project of that name ("" for none). A project out

@@ -18,12 +18,15 @@ func allowed(v verb, kind platform.ActorKind, role platform.Role) bool {
 	if kind == platform.ActorSystem {
 		return v != verbDecide
 	}
+	if kind != platform.ActorAgent && role == platform.RoleSender {
+		return v == verbSendTelemetry
+	}
 	switch v {
 	case verbRead, verbAudit, verbDiagnose:
 		return true
 	case verbPropose:
 		return kind == platform.ActorAgent || role != platform.RoleViewer
-	case verbPush, verbDeploy, verbCancel, verbRollback, verbScale, verbRestart, verbSetEnv, verbSilence:
+	case verbPush, verbDeploy, verbCancel, verbRollback, verbScale, verbRestart, verbSetEnv, verbSilence, verbSendTelemetry:
 		return kind != platform.ActorAgent && role != platform.RoleViewer
 	case verbDecide:
 		return kind == platform.ActorHuman && role != platform.RoleViewer
@@ -36,7 +39,7 @@ func allowed(v verb, kind platform.ActorKind, role platform.Role) bool {
 func TestAuthorize_EveryVerbKindAndRole(t *testing.T) {
 	t.Parallel()
 	kinds := []platform.ActorKind{platform.ActorHuman, platform.ActorAutomation, platform.ActorAgent, platform.ActorSystem}
-	roles := []platform.Role{platform.RoleViewer, platform.RoleOperator, platform.RoleAdmin}
+	roles := []platform.Role{platform.RoleSender, platform.RoleViewer, platform.RoleOperator, platform.RoleAdmin}
 	for v := range rules {
 		for _, kind := range kinds {
 			for _, role := range roles {
@@ -50,7 +53,7 @@ func TestAuthorize_EveryVerbKindAndRole(t *testing.T) {
 				}
 				want := platform.CodeDenied
 				notForAgents := []verb{
-					verbDecide, verbSilence, verbCreateProject, verbDeleteProject, verbManageTokens, verbProfile, verbReadSystem, verbNotify, verbSetBudget, verbSetRetention,
+					verbDecide, verbSilence, verbCreateProject, verbDeleteProject, verbManageTokens, verbProfile, verbReadSystem, verbNotify, verbSetBudget, verbSetRetention, verbSendTelemetry,
 				}
 				if kind == platform.ActorAgent && !slices.Contains(notForAgents, v) {
 					want = platform.CodeApprovalRequired
@@ -201,6 +204,13 @@ func TestScope_AnotherProjectIsNotFoundEverywhere(t *testing.T) {
 			_, err := b.QueryMetrics(ctx, eve, "shop", observability.MetricQuery{Expr: "up"})
 			return err
 		},
+		"traces": func() error {
+			_, err := b.SearchTraces(ctx, eve, observability.TraceQuery{Project: "shop"})
+			return err
+		},
+		"trace":     func() error { _, err := b.GetTrace(ctx, eve, "shop", traceOne); return err },
+		"map":       func() error { _, err := b.ServiceMap(ctx, eve, platform.MapRequest{Project: "shop"}); return err },
+		"telemetry": func() error { _, err := b.TelemetryScope(ctx, eve, "shop", ""); return err },
 		"watch": func() error {
 			return b.WatchEvents(ctx, eve, platform.EventFilter{Project: "shop"}, func(platform.Event) error { return nil })
 		},

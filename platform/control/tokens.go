@@ -135,7 +135,9 @@ func checkToken(actor platform.Actor, req platform.CreateTokenRequest) error {
 	case req.Kind != platform.ActorHuman && req.Kind != platform.ActorAutomation && req.Kind != platform.ActorAgent:
 		return bad("kind", "%q is not a kind of token.", platform.Truncate(string(req.Kind), 40)).WithHint("Choose human, automation or agent.")
 	case !req.Role.Valid():
-		return bad("role", "%q is not a role.", platform.Truncate(string(req.Role), 40)).WithHint("Choose viewer, operator or admin.")
+		return bad("role", "%q is not a role.", platform.Truncate(string(req.Role), 40)).WithHint("Choose sender, viewer, operator or admin.")
+	case req.Role == platform.RoleSender && req.Kind != platform.ActorAutomation:
+		return bad("role", "The role sender is for programs that send telemetry, not for a token of kind %s.", req.Kind).WithHint("Choose the kind automation, or another role.")
 	case req.TTL < 0:
 		return bad("ttl", "The time to live is negative.").WithHint("Leave it out for a token that does not expire.")
 	case req.Kind == platform.ActorHuman && actor.Kind != platform.ActorHuman && actor.Kind != platform.ActorSystem:

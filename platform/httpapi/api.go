@@ -120,6 +120,7 @@ func (a *API) register() {
 	a.registerEvents()
 	a.registerLogs()
 	a.registerMetrics()
+	a.registerTraces()
 	a.registerExposition()
 	a.registerIncidents()
 	a.registerAlerts()

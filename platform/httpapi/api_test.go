@@ -105,7 +105,7 @@ func routes(t *testing.T, api *httpapi.API) [][2]string {
 	require.NoError(t, json.Unmarshal(raw, &doc))
 	require.Equal(t, "3.1.0", doc.OpenAPI)
 	fill := strings.NewReplacer("{project}", "shop", "{service}", "api", "{deploy}", string(httpapitest.DeployID), "{instance}", string(httpapitest.InstanceID),
-		"{incident}", string(httpapitest.IncidentID), "{plan}", string(httpapitest.PlanID), "{token}", "tok_01", "{silence}", "sil_01", "{channel}", "chn_01")
+		"{incident}", string(httpapitest.IncidentID), "{plan}", string(httpapitest.PlanID), "{token}", "tok_01", "{silence}", "sil_01", "{channel}", "chn_01", "{trace}", httpapitest.TraceID)
 	var all [][2]string
 	for path, methods := range doc.Paths {
 		for method := range methods {
@@ -137,11 +137,13 @@ var bodies = map[string]string{
 
 // queries are what operations need that a path does not hold.
 var queries = map[string]string{
-	"/v1/logs":           "?project=shop",
-	"/v1/logs/histogram": "?project=shop",
-	"/v1/logs/patterns":  "?project=shop",
-	"/v1/logs/export":    "?project=shop",
-	"/v1/logs/around":    "?project=shop&around=2026-03-14T15:09:26Z",
+	"/v1/logs":                          "?project=shop",
+	"/v1/logs/histogram":                "?project=shop",
+	"/v1/logs/patterns":                 "?project=shop",
+	"/v1/logs/export":                   "?project=shop",
+	"/v1/logs/around":                   "?project=shop&around=2026-03-14T15:09:26Z",
+	"/v1/traces":                        "?project=shop",
+	"/v1/traces/" + httpapitest.TraceID: "?project=shop",
 }
 
 func TestEveryRoute_NeedsAToken(t *testing.T) {

@@ -181,12 +181,7 @@ func (a *API) limitBody(next http.Handler) http.Handler {
 			return
 		}
 		if r.Body != nil && r.Body != http.NoBody {
-			control := http.NewResponseController(w)
-			if control.SetReadDeadline(time.Now().Add(bodyReadTimeout)) == nil {
-				// The deadline must go once the body is read: net/http's watch for a client that has gone reads on, and a
-				// deadline that passed would look like one.
-				r.Body = &timedBody{ReadCloser: r.Body, done: func() { _ = control.SetReadDeadline(time.Time{}) }}
-			}
+			timeBody(w, r)
 			r.Body = http.MaxBytesReader(w, r.Body, MaxBodyBytes)
 		}
 		next.ServeHTTP(w, r)

@@ -116,7 +116,7 @@ type followDeployLogInput struct {
 func (a *API) registerLogs() {
 	handle(a, operation{
 		ID: "search-logs", Method: http.MethodGet, Path: "/v1/logs", Tag: "logs", Summary: "Search a project's log lines",
-		Description: "Oldest first unless backward is set.", Errors: []int{http.StatusNotFound},
+		Description: "Oldest first unless backward is set. While the log store is away the answer is what waits for it, and incomplete says so; it is 503 when none of that matches.", Errors: []int{http.StatusNotFound},
 	}, a.searchLogs)
 	handleStream(a, operation{
 		ID: "follow-logs", Method: http.MethodGet, Path: "/v1/logs/stream", Tag: "logs", Summary: "Stream a project's log lines",
@@ -197,7 +197,8 @@ func (a *API) followLogs(ctx context.Context, actor platform.Actor, q observabil
 	}
 	probe := q
 	probe.Limit = 1
-	if _, err := a.plane.SearchLogs(ctx, actor, probe); err != nil {
+	_, err := a.plane.SearchLogs(ctx, actor, probe)
+	if _, partly := observability.Incomplete(err); err != nil && !partly { // live lines do not need the store
 		return nil, err
 	}
 	return func(ctx context.Context, send func(message) error) error {

@@ -55,6 +55,7 @@ type deploys interface {
 type signals interface {
 	events
 	logs
+	traces
 	QueryMetrics(ctx context.Context, actor platform.Actor, project string, q observability.MetricQuery) ([]observability.Series, error)
 	CurrentSamples(ctx context.Context, actor platform.Actor, project string, filter observability.SampleFilter) ([]observability.Sample, error)
 	AuthorizeProfiling(ctx context.Context, actor platform.Actor) error
@@ -69,6 +70,12 @@ type logs interface {
 	CountLogs(ctx context.Context, actor platform.Actor, q observability.LogQuery, step time.Duration) (observability.LogHistogram, error)
 	LogPatterns(ctx context.Context, actor platform.Actor, q observability.PatternQuery) (observability.LogPatterns, error)
 	ExportLogs(ctx context.Context, actor platform.Actor, q observability.LogQuery, yield func(observability.Line) error) error
+}
+
+type traces interface {
+	SearchTraces(ctx context.Context, actor platform.Actor, q observability.TraceQuery) (observability.TracePage, error)
+	GetTrace(ctx context.Context, actor platform.Actor, project, id string) (observability.TraceDetail, error)
+	ServiceMap(ctx context.Context, actor platform.Actor, req platform.MapRequest) (platform.ServiceMap, error)
 }
 
 type events interface {

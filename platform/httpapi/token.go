@@ -12,7 +12,7 @@ type createTokenInput struct {
 	Body struct {
 		Name     string             `json:"name" minLength:"1" maxLength:"63" doc:"The principal: a person, a CI job, an agent."`
 		Kind     platform.ActorKind `json:"kind" enum:"human,automation,agent" doc:"Agents may propose, never approve."`
-		Role     platform.Role      `json:"role" enum:"viewer,operator,admin"`
+		Role     platform.Role      `json:"role" enum:"sender,viewer,operator,admin" doc:"A sender may send telemetry and nothing else."`
 		Projects []string           `json:"projects,omitempty" maxItems:"100" doc:"Only these projects; left out means all." nullable:"false"`
 		TTL      platform.Duration  `json:"ttl,omitempty" doc:"How long it is good for, for example 720h; left out means until revoked."`
 	}

@@ -6,9 +6,9 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
-	"path/filepath"
 	"time"
 
+	"github.com/fairlead/fairlead/platform/durable"
 	"github.com/fairlead/fairlead/platform/routing"
 )
 
@@ -68,39 +68,12 @@ func (r *Router) load() error {
 }
 
 // saveTable replaces the file so that at every moment, power cuts included, it holds one whole table.
-func saveTable(path string, t routing.Table) (err error) {
+func saveTable(path string, t routing.Table) error {
 	data, err := routing.Encode(t)
 	if err != nil {
 		return err
 	}
-	folder := filepath.Dir(path)
-	temp, err := os.CreateTemp(folder, ".router-table-*")
-	if err != nil {
-		return fmt.Errorf("save route table: %w", err)
-	}
-	defer func() {
-		if err != nil {
-			os.Remove(temp.Name())
-		}
-	}()
-	_, err = temp.Write(data)
-	err = errors.Join(err, temp.Sync(), temp.Close())
-	if err != nil {
-		return fmt.Errorf("save route table: %w", err)
-	}
-	if err = os.Rename(temp.Name(), path); err != nil {
-		return fmt.Errorf("save route table: %w", err)
-	}
-	return syncFolder(folder)
-}
-
-func syncFolder(path string) error {
-	folder, err := os.Open(path)
-	if err != nil {
-		return fmt.Errorf("save route table: %w", err)
-	}
-	defer folder.Close()
-	if err := folder.Sync(); err != nil {
+	if err := durable.Replace(path, durable.Bytes(data)); err != nil {
 		return fmt.Errorf("save route table: %w", err)
 	}
 	return nil

@@ -15,11 +15,23 @@ import (
 
 func (a *app) diagnoseCommand() *cobra.Command {
 	var again bool
+	var folder string
 	cmd := &cobra.Command{
-		Use: "diagnose <incident|service>", Short: "Explain what broke: cause, evidence, what to do", Args: args("<incident|service>"),
+		Use: "diagnose <incident|service>", Short: "Explain what broke: cause, evidence, what to do",
+		Args: func(cmd *cobra.Command, given []string) error {
+			if folder != "" {
+				return nil // diagnoseBundle says what is wrong with both
+			}
+			return args("<incident|service>")(cmd, given)
+		},
 		Long: "Shows the diagnosis of an incident, or of the newest open incident of a service, and waits for it where it is still being\n" +
-			"made. Every claim cites evidence by number (E1, E2); `fairlead incidents show` prints the evidence in full.",
+			"made. Every claim cites evidence by number (E1, E2); `fairlead incidents show` prints the evidence in full.\n\n" +
+			"With --bundle it explains an incident from a folder of files, with no server: agent/eval/README.md describes them, and\n" +
+			"`fairlead incidents export` writes them.",
 		RunE: func(cmd *cobra.Command, given []string) error {
+			if folder != "" {
+				return a.diagnoseBundle(folder, given)
+			}
 			in, err := a.diagnosed(cmd.Context(), given[0], again)
 			if err != nil || a.json() {
 				return a.result(in, err)
@@ -30,6 +42,7 @@ func (a *app) diagnoseCommand() *cobra.Command {
 			return nil
 		},
 	}
+	cmd.Flags().StringVar(&folder, "bundle", "", "explain the incident in this folder of files instead; needs no server")
 	cmd.Flags().BoolVar(&again, "again", false, "ask for a fresh diagnosis first")
 	return cmd
 }

@@ -41,6 +41,7 @@ func (a *app) logHistogram(ctx context.Context, f logFilter, step time.Duration,
 	if err != nil {
 		return err
 	}
+	a.noteIncomplete(h.Incomplete)
 	if a.json() {
 		return a.out.json(h)
 	}

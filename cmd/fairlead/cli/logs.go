@@ -82,6 +82,7 @@ func (a *app) logs(ctx context.Context, f logsFlags, given []string) error {
 	if q.Backward {
 		slices.Reverse(page.Lines)
 	}
+	a.noteIncomplete(page.Incomplete)
 	if a.json() {
 		return a.out.json(page)
 	}
@@ -99,6 +100,13 @@ func (a *app) logs(ctx context.Context, f logsFlags, given []string) error {
 	return nil
 }
 
+// noteIncomplete says beside an answer what is missing in it.
+func (a *app) noteIncomplete(why string) {
+	if why != "" {
+		fmt.Fprintf(a.Err, "Incomplete: %s\n", why)
+	}
+}
+
 // logsAround shows a line between its neighbours and marks it.
 func (a *app) logsAround(ctx context.Context, c *client.Client, q observability.LogQuery, f logsFlags, p *linePrinter) error {
 	place, err := observability.ParsePlace(f.around)
@@ -109,6 +117,7 @@ func (a *app) logsAround(ctx context.Context, c *client.Client, q observability.
 	if err != nil {
 		return err
 	}
+	a.noteIncomplete(found.Incomplete)
 	if a.json() {
 		return a.out.json(found)
 	}

@@ -85,6 +85,19 @@ func TestLogs_BadQueriesNameTheFix(t *testing.T) {
 	}
 }
 
+func TestLogs_AnAnswerThatLacksLinesSaysSoBesideIt(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	b.plane.Incomplete = "The log store does not answer."
+	for _, line := range []string{"logs api -p shop", "logs api -p shop --output json", "logs histogram api -p shop", "logs api -p shop --around 2026-03-14T15:08:56Z+2"} {
+		r := b.run(strings.Fields(line)...)
+		require.Zero(t, r.code, line)
+		require.NotEmpty(t, r.out, line)
+		require.Contains(t, r.err, "Incomplete: The log store does not answer.\n", line)
+	}
+	require.Contains(t, b.run("logs", "api", "-p", "shop", "--output", "json").out, `"incomplete": "The log store does not answer."`)
+}
+
 func TestLogsExport_WritesTheWholeFileOrNone(t *testing.T) {
 	t.Parallel()
 	b := setup(t)

@@ -117,7 +117,7 @@ func (a *app) root() *cobra.Command {
 		}
 	}
 	add("ship", a.projectCommand(), a.serviceCommand(), a.deployCommand(), a.releasesCommand(), a.rollbackCommand(), a.envCommand())
-	add("watch", a.statusCommand(), a.logsCommand(), a.eventsCommand(), a.whyCommand(), a.metricsCommand(), a.usageCommand(), a.notifyCommand())
+	add("watch", a.statusCommand(), a.logsCommand(), a.tracesCommand(), a.mapCommand(), a.eventsCommand(), a.whyCommand(), a.metricsCommand(), a.usageCommand(), a.notifyCommand())
 	add("repair", a.incidentsCommand(), a.alertsCommand(), a.diagnoseCommand(), a.plansCommand(), a.approveCommand(), a.rejectCommand())
 	add("admin", a.loginCommand(), a.tokenCommand())
 	add("admin", a.Commands...)
@@ -281,7 +281,7 @@ func (a *app) checkFlags(cmd *cobra.Command) error {
 		}
 		return platform.Errorf(platform.CodeInvalid, "%s.", err)
 	}
-	if a.output != "table" && a.output != "json" && (a.output != alsoCSV || cmd.Annotations[alsoCSV] == "") {
+	if a.output != "table" && a.output != "json" && cmd.Annotations[a.output] == "" {
 		return platform.Errorf(platform.CodeInvalid, "--output cannot be %q.", a.output).WithHint("Use table or json.").WithField("output")
 	}
 	if a.noColor {

@@ -42,7 +42,7 @@ func (a *app) tokenCreateCommand() *cobra.Command {
 		},
 	}
 	cmd.Flags().StringVar(&kind, "kind", string(platform.ActorHuman), "human, automation or agent; agents may propose, never approve")
-	cmd.Flags().StringVar(&role, "role", string(platform.RoleOperator), "viewer, operator or admin")
+	cmd.Flags().StringVar(&role, "role", string(platform.RoleOperator), "viewer, operator or admin; or sender, for automation that only sends telemetry")
 	cmd.Flags().StringSliceVar(&projects, "only", nil, "only these projects (default all, or --project)")
 	cmd.Flags().DurationVar(&ttl, "ttl", 0, "how long it is good for (default until revoked)")
 	return cmd

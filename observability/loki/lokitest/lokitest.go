@@ -1,7 +1,8 @@
 // Package lokitest runs a real Loki server for tests.
 //
 // It owns the process: its free loopback ports, its temporary folder, waiting until it is ready, its end. The binary is the
-// one that LOKI_BIN names, else the one that `make loki` builds; without it a test fails. No production package imports it.
+// one that LOKI_BIN names, else the one that `make loki` builds; without it a test fails. No production package imports it;
+// the log bench does, which runs a Loki beside ours.
 package lokitest
 
 import (
@@ -9,6 +10,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"net"
 	"net/http"
 	"os"
@@ -29,11 +31,12 @@ const (
 
 // Server is one Loki server.
 type Server struct {
-	binary string
-	config string
-	dir    string
-	http   int
-	grpc   int
+	binary  string
+	config  string // file in deploy/loki
+	shipped bool   // it is the one for use, with ports and folders of its own
+	dir     string
+	http    int
+	grpc    int
 
 	mu    sync.Mutex // guards the fields below
 	cmd   *exec.Cmd  // nil while it is stopped
@@ -53,12 +56,21 @@ const overrides = `overrides:
 // Start returns a server that is ready, and ends it with the test.
 func Start(t testing.TB) *Server {
 	t.Helper()
-	dir := t.TempDir()
-	s, err := start(t.Context(), dir)
-	if err != nil {
+	return begin(t, &Server{config: "test.yaml", dir: t.TempDir()})
+}
+
+// StartShipped is Start with the file that is for use, deploy/loki/loki.yaml, as it is: flags give it free ports and a folder.
+func StartShipped(t testing.TB) *Server {
+	t.Helper()
+	return begin(t, &Server{config: "loki.yaml", shipped: true, dir: t.TempDir()})
+}
+
+func begin(t testing.TB, s *Server) *Server {
+	t.Helper()
+	if err := s.start(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { s.kill() })
+	t.Cleanup(s.kill)
 	return s
 }
 
@@ -74,7 +86,7 @@ func Shared(t testing.TB) *Server {
 	t.Helper()
 	shared.once.Do(func() {
 		if shared.dir, shared.err = os.MkdirTemp("", "fairlead-loki-"); shared.err == nil {
-			shared.server, shared.err = start(context.Background(), shared.dir)
+			shared.server, shared.err = Launch(context.Background(), shared.dir)
 		}
 	})
 	if shared.err != nil {
@@ -108,29 +120,49 @@ func (s *Server) URL() string { return "http://" + s.address() }
 
 func (s *Server) address() string { return net.JoinHostPort("127.0.0.1", strconv.Itoa(s.http)) }
 
-func start(ctx context.Context, dir string) (*Server, error) {
+// Launch returns a server that is ready and keeps what it has in dir, for a program that is no test. The caller kills it.
+func Launch(ctx context.Context, dir string) (*Server, error) {
+	s := &Server{config: "test.yaml", dir: dir}
+	return s, s.start(ctx)
+}
+
+func (s *Server) start(ctx context.Context) error {
 	root, err := moduleRoot()
 	if err != nil {
-		return nil, err
+		return err
 	}
-	s := &Server{binary: os.Getenv("LOKI_BIN"), config: filepath.Join(root, "deploy", "loki", "test.yaml"), dir: dir}
-	if s.binary == "" {
+	s.config = filepath.Join(root, "deploy", "loki", s.config)
+	if s.binary = os.Getenv("LOKI_BIN"); s.binary == "" {
 		s.binary = filepath.Join(root, "build", "bin", "loki")
 	}
 	if _, err := os.Stat(s.binary); err != nil {
-		return nil, fmt.Errorf("there is no Loki server at %s: run make loki, or set LOKI_BIN", s.binary)
+		return fmt.Errorf("there is no Loki server at %s: run make loki, or set LOKI_BIN", s.binary)
 	}
-	if err := os.WriteFile(filepath.Join(dir, "overrides.yaml"), []byte(overrides), 0o600); err != nil {
-		return nil, fmt.Errorf("write the limits of tenants: %w", err)
+	if err := os.WriteFile(filepath.Join(s.dir, "overrides.yaml"), []byte(overrides), 0o600); err != nil {
+		return fmt.Errorf("write the limits of tenants: %w", err)
 	}
 	// A free port may be taken by another before the server listens on it: then it ends, and has others.
 	for attempt := 0; ; attempt++ {
 		if s.http, s.grpc, err = freePorts(); err != nil {
-			return nil, err
+			return err
 		}
 		if err = s.launch(ctx); err == nil || attempt == 2 || ctx.Err() != nil {
-			return s, err
+			return err
 		}
+	}
+}
+
+// arguments are the flags of the process. Flags count before what stands in the file.
+func (s *Server) arguments() []string {
+	if !s.shipped {
+		return []string{"-config.file=" + s.config, "-config.expand-env=true"}
+	}
+	data := filepath.Join(s.dir, "data")
+	return []string{
+		"-config.file=" + s.config, "-server.http-listen-port=" + strconv.Itoa(s.http), "-server.grpc-listen-port=" + strconv.Itoa(s.grpc),
+		"-common.path-prefix=" + data, "-common.storage.filesystem.chunk-directory=" + filepath.Join(data, "chunks"),
+		"-common.storage.filesystem.rules-directory=" + filepath.Join(data, "rules"), "-ingester.wal-dir=" + filepath.Join(data, "wal"),
+		"-compactor.working-directory=" + filepath.Join(data, "compactor"),
 	}
 }
 
@@ -198,7 +230,7 @@ func (s *Server) forget() {
 // launch starts the process and waits until it is ready.
 func (s *Server) launch(ctx context.Context) error {
 	data := filepath.Join(s.dir, "data")
-	cmd := exec.Command(s.binary, "-config.file="+s.config, "-config.expand-env=true") //nolint:noctx // Stop and Kill end it
+	cmd := exec.Command(s.binary, s.arguments()...) //nolint:noctx // Stop and Kill end it
 	cmd.Env = append(os.Environ(), "LOKI_HTTP_PORT="+strconv.Itoa(s.http), "LOKI_GRPC_PORT="+strconv.Itoa(s.grpc),
 		"LOKI_DATA="+data, "LOKI_OVERRIDES="+filepath.Join(s.dir, "overrides.yaml"))
 	cmd.SysProcAttr = dieWithParent()
@@ -245,6 +277,57 @@ func (s *Server) awaitReady(ctx context.Context, ended <-chan struct{}) error {
 			}
 		}
 	}
+}
+
+const (
+	flushLook  = 250 * time.Millisecond
+	flushQuiet = 12 // looks without a change, after which a flush is over
+)
+
+// Flushed lets the server write what it holds in memory, and returns how many bytes its chunks and their index have on
+// disk, once they do not grow any more. What the write-ahead log holds again does not count.
+func (s *Server) Flushed(ctx context.Context) (int64, error) {
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, s.URL()+"/flush", nil)
+	if err != nil {
+		return 0, fmt.Errorf("ask for a flush: %w", err)
+	}
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		return 0, fmt.Errorf("ask for a flush: %w", err)
+	}
+	resp.Body.Close()
+	look := time.NewTicker(flushLook)
+	defer look.Stop()
+	size := int64(-1)
+	for quiet := 0; quiet < flushQuiet; {
+		select {
+		case <-ctx.Done():
+			return 0, ctx.Err()
+		case <-look.C:
+		}
+		quiet++
+		if now := s.stored(); now != size {
+			size, quiet = now, 0
+		}
+	}
+	return size, nil
+}
+
+func (s *Server) stored() int64 {
+	total := int64(0)
+	_ = filepath.WalkDir(filepath.Join(s.dir, "data"), func(_ string, entry fs.DirEntry, err error) error {
+		switch {
+		case err != nil:
+			return nil //nolint:nilerr // it is gone
+		case entry.IsDir() && entry.Name() == "wal":
+			return filepath.SkipDir
+		}
+		if info, err := entry.Info(); err == nil && info.Mode().IsRegular() {
+			total += info.Size()
+		}
+		return nil
+	})
+	return total
 }
 
 func (s *Server) answers(ctx context.Context, path string) bool {

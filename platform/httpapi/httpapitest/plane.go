@@ -20,6 +20,8 @@ const (
 	AdminToken  = platform.TokenPrefix + "admin"
 	AgentToken  = platform.TokenPrefix + "agent"
 	ViewerToken = platform.TokenPrefix + "viewer"
+	SenderToken = platform.TokenPrefix + "sender" // of the sample project
+	OtherToken  = platform.TokenPrefix + "other"  // a sender of another project
 )
 
 // Plane answers from the exported values, which a test may change before it serves them.
@@ -32,6 +34,7 @@ type Plane struct {
 	Config     platform.Config
 	Events     []platform.Event
 	Lines      []observability.Line
+	Incomplete string // what every answer of lines says is missing
 	Histogram  observability.LogHistogram
 	Patterns   observability.LogPatterns
 	Series     []observability.Series
@@ -45,6 +48,9 @@ type Plane struct {
 	Deliveries []platform.Delivery
 	WhyAnswer  platform.Why
 	Usage      platform.UsageReport
+	Traces     []observability.Trace
+	Trace      observability.TraceDetail
+	Map        platform.ServiceMap
 	// Fail, where set, is asked before every call but Authenticate.
 	Fail func(call string) error
 	// OnStatus, where set, is called by Status with the operation's context.
@@ -147,6 +153,10 @@ func (p *Plane) Authenticate(_ context.Context, secret, channel string) (platfor
 		return platform.Actor{Kind: platform.ActorAgent, Name: "fixer", TokenID: "tok_01", Role: platform.RoleOperator, Owner: "ada", Channel: channel}, nil
 	case ViewerToken:
 		return platform.Actor{Kind: platform.ActorHuman, Name: "eve", TokenID: "tok_eve", Role: platform.RoleViewer, Channel: channel}, nil
+	case SenderToken:
+		return sender("api", "shop", channel), nil
+	case OtherToken:
+		return sender("other-api", "other", channel), nil
 	}
 	return platform.Actor{}, platform.Errorf(platform.CodeUnauthenticated, "This token is unknown, expired or revoked.").WithHint("Ask an admin for a new one.")
 }
@@ -357,7 +367,7 @@ func (p *Plane) SearchLogs(_ context.Context, actor platform.Actor, q observabil
 	if q.Backward {
 		slices.Reverse(kept)
 	}
-	return observability.LogPage{Lines: kept}, p.read("SearchLogs", actor, q)
+	return observability.LogPage{Lines: kept, Incomplete: p.Incomplete}, p.read("SearchLogs", actor, q)
 }
 
 // FollowLogs yields the same lines and then LiveLines.
@@ -372,7 +382,7 @@ func (p *Plane) FollowLogs(ctx context.Context, actor platform.Actor, q observab
 // LogsAround answers the newest sample line with those before it.
 func (p *Plane) LogsAround(_ context.Context, actor platform.Actor, q observability.LogQuery, place observability.Place, _ int) (observability.LogContext, error) {
 	last := len(p.Lines) - 1
-	return observability.LogContext{Before: p.Lines[last-1 : last], Line: p.Lines[last]}, p.read("LogsAround", actor, LogsAround{q, place})
+	return observability.LogContext{Before: p.Lines[last-1 : last], Line: p.Lines[last], Incomplete: p.Incomplete}, p.read("LogsAround", actor, LogsAround{q, place})
 }
 
 // LogsAround is what was asked of LogsAround.
@@ -383,7 +393,9 @@ type LogsAround struct {
 
 // CountLogs answers the sample counts.
 func (p *Plane) CountLogs(_ context.Context, actor platform.Actor, q observability.LogQuery, step time.Duration) (observability.LogHistogram, error) {
-	return p.Histogram, p.read("CountLogs", actor, CountLogs{q, step})
+	h := p.Histogram
+	h.Incomplete = p.Incomplete
+	return h, p.read("CountLogs", actor, CountLogs{q, step})
 }
 
 // CountLogs is what was asked of CountLogs.

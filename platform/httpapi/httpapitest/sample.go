@@ -43,6 +43,7 @@ func New() *Plane {
 	p.fillIncident()
 	p.fillAlerts()
 	p.fillChannels()
+	p.fillTraces()
 	p.fillUsage()
 	p.fillSignals()
 	return p

@@ -1,0 +1,568 @@
+package causes
+
+import (
+	"fmt"
+	"math"
+	"regexp"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/fairlead/fairlead/platform"
+)
+
+// lead is one explanation that signs point to: a category in a service.
+type lead struct {
+	category platform.Category
+	service  string
+	score    float64 // 0 to 1, from signs alone
+	claims   []platform.Claim
+	onset    time.Time     // when its signs began; zero when they do not say
+	slack    time.Duration // how far off the onset may be
+	slow     bool          // it builds up: the change may be much older than what was seen
+	names    []string      // words that the signs name: variables, columns, paths, ports
+	frames   []Frame
+	others   []string       // further services whose changes may have done it
+	releases map[string]int // lines that tell of it, by release
+	says     string         // the sign in a few words, for the summary
+	direct   bool           // the signs are the fault's own words or codes, not only its effects
+	variable string
+	texts    []string // some of the lines, in full
+	common   bool     // several services that have nothing else in common show the same
+}
+
+// charge is a candidate held against a lead.
+type charge struct {
+	*candidate
+	score float64
+	how   string
+	quote string
+	hunk  *Hunk
+	file  string
+	// pointed is set when the change touches a name or a place that the signs give.
+	pointed bool
+}
+
+const (
+	convicts = 0.5  // the least charge that convicts
+	sureOnly = 0.62 // the same for what mostly comes from outside
+)
+
+// convict returns the change that brought the lead, and why the others are innocent. No change is convicted for being
+// recent, and none that came after the onset.
+func (w *world) convict(l *lead) (guilty *charge, acquitted []platform.RuledOut) {
+	var best, second *charge
+	charges := make([]*charge, len(w.suspects))
+	pointed := false
+	for i, c := range w.suspects {
+		charges[i] = w.charge(l, c)
+		pointed = pointed || charges[i].pointed && charges[i].score >= convicts
+	}
+	for i, c := range w.suspects {
+		ch := charges[i]
+		if pointed && !ch.pointed { // where one change touches what the error names, words alone weigh less
+			ch.score *= 0.75
+		}
+		if ch.score <= 0 {
+			acquitted = append(acquitted, ruleOut(c, ch.how))
+			continue
+		}
+		switch {
+		case best == nil || ch.score > best.score+0.005 || ch.score > best.score-0.005 && ch.live.After(best.live):
+			second, best = best, ch
+		case second == nil || ch.score > second.score:
+			second = ch
+		}
+	}
+	need := convicts
+	if ways[l.category].outside || l.common {
+		need = sureOnly
+	}
+	if best != nil && best.score < need && w.unrivalled(l, best, second) {
+		need = best.score
+	}
+	if best == nil || best.score < need {
+		if shown := w.exposed(l); shown != nil {
+			best = shown
+		} else {
+			if best != nil {
+				acquitted = append(acquitted, ruleOut(best.candidate, "nothing in it reaches what failed"))
+			}
+			return nil, acquitted
+		}
+	}
+	if second != nil && second.candidate != best.candidate {
+		acquitted = append(acquitted, ruleOut(second.candidate, "another change reaches what failed more directly"))
+	}
+	return best, acquitted
+}
+
+// unrivalled reports whether a charge that is not strong by itself is the only one that touches what can bring the fault: a
+// change of the very service, while every other change near the onset reaches nothing.
+func (w *world) unrivalled(l *lead, best, second *charge) bool {
+	least := 0.34
+	if ways[l.category].outside || l.common {
+		least = 0.42
+		if best.Kind == platform.ChangeCommit || best.Kind == platform.ChangeDeploy {
+			return false
+		}
+	}
+	return best.score >= least && (best.service == l.service || best.service == "" || shared(best.candidate)) && (second == nil || second.score < 0.66*best.score)
+}
+
+func ruleOut(c *candidate, why string) platform.RuledOut {
+	return platform.RuledOut{Hypothesis: c.name() + " is to blame", Why: why, Evidence: cites(c.Cite)}
+}
+
+// charge weighs one candidate: what it touches, whose it is, and when it took effect.
+func (w *world) charge(l *lead, c *candidate) *charge {
+	ch := &charge{candidate: c}
+	onset := l.onset
+	if onset.IsZero() {
+		onset = w.onset
+	}
+	if c.live.After(onset.Add(max(l.slack, 45*time.Second))) {
+		ch.how = "it came after the fault began"
+		return ch
+	}
+	if c.prose {
+		ch.how = "it touches only documents or tests"
+		return ch
+	}
+	kin := w.kinship(l, c)
+	if kin == 0 {
+		ch.how = fmt.Sprintf("it is of %s, which %s does not depend on", c.service, l.service)
+		return ch
+	}
+	reach := w.touch(l, c, ch)
+	if c.service != "" && c.service != l.service && !w.observed(c.service) && reach < 0.6 {
+		reach = 0
+	}
+	if reach == 0 {
+		ch.how = "it touches nothing that can bring this"
+		return ch
+	}
+	if old := w.olderThan(l, c); old != "" {
+		ch.how = old
+		return ch
+	}
+	ch.score = reach * kin * w.timing(l, c, onset)
+	if gap := onset.Sub(c.live); c.Kind == platform.ChangeFlag && gap > 5*time.Minute { // a flag works at once
+		ch.score *= 0.9
+	}
+	switch {
+	case c.unborn:
+		ch.score *= 0.72 // no deploy is known to have brought it live
+	case c.head:
+		ch.score += 0.02
+	}
+	return ch
+}
+
+// kinship says how near the candidate's service is to the one that failed first.
+func (w *world) kinship(l *lead, c *candidate) float64 {
+	switch {
+	case c.service == l.service:
+		return 1
+	case slices.Contains(l.others, c.service):
+		return 0.92
+	case c.service == "" && (c.Kind == platform.ChangeInfra || c.Kind == platform.ChangeMigration || c.Kind == platform.ChangeSecret || c.Kind == platform.ChangeFlag || c.Kind == platform.ChangeConfig):
+		return 0.92
+	case c.service == "":
+		return 0.88
+	case shared(c):
+		return 0.88
+	case slices.Contains(w.needs[l.service], c.service):
+		return 0.82
+	case w.reaches(l.service, c.service):
+		return 0.7
+	case slices.Contains(w.sharing[l.service], c.service) && ways[l.category].outside:
+		return 0.8
+	case slices.Contains(w.neededBy[l.service], c.service) && (callersMay(l.category) || c.Kind == platform.ChangeFlag):
+		return 0.85
+	case !w.observed(c.service) && len(w.needs[c.service])+len(w.neededBy[c.service]) == 0:
+		return 0.84 // a repository that runs nowhere by itself: a library, or what builds and carries the others
+	case w.named(l, c):
+		return 0.6
+	}
+	return 0
+}
+
+// callersMay are faults that a caller can bring on what it calls.
+func callersMay(c platform.Category) bool {
+	switch c {
+	case platform.CategoryRetryStorm, platform.CategoryTrafficSurge, platform.CategoryPoolExhausted, platform.CategoryQueueBacklog, platform.CategoryPoisonMessage,
+		platform.CategoryRequestTooLarge, platform.CategoryCacheStampede, platform.CategoryRateLimited, platform.CategoryNoisyNeighbour, platform.CategoryDiskFull,
+		platform.CategoryMemoryLeak, platform.CategoryOOMKilled, platform.CategoryHang, platform.CategoryLatencyRegression, platform.CategoryDescriptors:
+		return true
+	}
+	return false
+}
+
+// shared reports whether a change is to code that several services are built from.
+func shared(c *candidate) bool {
+	for _, f := range c.Files {
+		for part := range strings.SplitSeq(f, "/") {
+			switch strings.ToLower(part) {
+			case "lib", "libs", "shared", "common", "packages", "pkg", "internal", "core", "platform", "sdk", "vendor":
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// named reports whether the change names the failing service.
+func (w *world) named(l *lead, c *candidate) bool {
+	return l.service != "" && (containsWord(strings.ToLower(c.Message), strings.ToLower(l.service)) || containsWord(strings.ToLower(c.Diff), strings.ToLower(l.service)))
+}
+
+// timing fits the effect to the onset. What builds up may be old; what fails at once is not.
+func (w *world) timing(l *lead, c *candidate, onset time.Time) float64 {
+	gap := onset.Sub(c.live)
+	if l.slow || buildsUp(l.category) {
+		switch {
+		case gap < 48*time.Hour:
+			return 1
+		case gap < 14*24*time.Hour:
+			return 0.9
+		}
+		return 0.75
+	}
+	switch {
+	case gap < 20*time.Minute:
+		return 1
+	case gap < 2*time.Hour:
+		return 0.95
+	case gap < 12*time.Hour:
+		return 0.85
+	case gap < 48*time.Hour:
+		return 0.75
+	}
+	return 0.62
+}
+
+// buildsUp are faults that may wait long for their occasion: a limit to be reached, a stop, a busy hour.
+func buildsUp(c platform.Category) bool {
+	switch c {
+	case platform.CategoryMemoryLeak, platform.CategoryDescriptors, platform.CategoryDiskFull, platform.CategoryUngracefulStop, platform.CategoryCertExpired, platform.CategoryPoolExhausted, platform.CategoryCacheStampede:
+		return true
+	}
+	return false
+}
+
+// olderThan is the test of exposure: a release without the change shows the fault too.
+func (w *world) olderThan(l *lead, c *candidate) string {
+	if len(c.tags) == 0 || len(l.releases) == 0 || c.service != l.service {
+		return ""
+	}
+	with, without := 0, 0
+	for release, n := range l.releases {
+		if slices.Contains(c.tags, release) || w.laterRelease(release, c) {
+			with += n
+		} else {
+			without += n
+		}
+	}
+	if without >= 3 && without*3 >= with && w.spokeBefore(l.service, c) {
+		return "the release before it shows the fault too"
+	}
+	return ""
+}
+
+// laterRelease reports whether a release went live after the candidate's, and so holds it as well.
+func (w *world) laterRelease(release string, c *candidate) bool {
+	for _, d := range w.f.Changes {
+		if d.Tag == release && d.Service == c.service && d.At.After(c.live) {
+			return true
+		}
+	}
+	return false
+}
+
+// spokeBefore reports whether the lines hold the service's time before the change.
+func (w *world) spokeBefore(service string, c *candidate) bool {
+	for _, v := range w.talks {
+		if v.Service == service && v.First.Before(c.live) && !v.Counted {
+			return true
+		}
+	}
+	return false
+}
+
+// touch says how directly a candidate reaches the lead, 0 to 1, and how in words.
+func (w *world) touch(l *lead, c *candidate, ch *charge) float64 {
+	best := 0.0
+	take := func(score float64, how, quote, file string, h *Hunk) {
+		if score > best {
+			best, ch.how, ch.quote, ch.file, ch.hunk = score, how, quote, file, h
+		}
+	}
+	for depth, frame := range l.frames {
+		touchFrame(c, frame, depth, func(score float64, how, quote, file string, h *Hunk) {
+			if !inCode(l.category) { // the trace passes through code that only meets the fault
+				score *= 0.72
+			}
+			take(score, how, quote, file, h)
+		})
+	}
+	for _, n := range l.names {
+		touchName(c, n, take)
+	}
+	way := ways[l.category]
+	ch.pointed = best >= 0.6
+	if c.Kind == platform.ChangeFlag && akin(l, c) {
+		take(0.85, "it speaks of what failed", firstLine(c.Message), "", nil)
+	}
+	touchKnobs(c, l.category, take)
+	vocabulary := touchWords(c, way, func(score float64, how, quote, file string, h *Hunk) {
+		if way.outside || l.common { // many innocent changes speak of it
+			score = math.Min(score, sureOnly-0.05)
+		}
+		take(score, how, quote, file, h)
+	})
+	if best > 0 && vocabulary > 0 && best > vocabulary {
+		best = math.Min(1, best+0.1) // it names what failed, and does so in a way that can bring it
+	}
+	if slices.Contains(way.kinds, c.Kind) && !nothingButDeploy(c) && !(c.Kind == platform.ChangeSecret && !l.speaks("auth", "denied", "credential", "password", "token", "401", "key", "secret")) {
+		fit := 0.55
+		if c.Kind == platform.ChangeConfig { // settings are many: one must be about the fault
+			fit = 0.4
+		}
+		if vocabulary > 0 || way.said != nil && way.said.MatchString(c.Message) {
+			fit = 0.84
+		}
+		take(fit, fmt.Sprintf("a change of kind %s can bring this by itself", c.Kind), firstLine(c.Message), "", nil)
+	}
+	return best
+}
+
+// inCode reports whether a fault of the category lies in the code that its stack trace runs through.
+func inCode(c platform.Category) bool {
+	switch c {
+	case platform.CategoryCodeError, platform.CategoryHang, platform.CategoryPoisonMessage, platform.CategoryMemoryLeak, platform.CategoryLatencyRegression:
+		return true
+	}
+	return false
+}
+
+// speaks reports whether the words of the lead hold one of the parts.
+func (l *lead) speaks(parts ...string) bool {
+	for _, c := range l.claims {
+		if containsAnyOf(strings.ToLower(c.Quote), parts...) {
+			return true
+		}
+	}
+	return false
+}
+
+func nothingButDeploy(c *candidate) bool { return c.Kind == platform.ChangeDeploy }
+
+func firstLine(s string) string {
+	line, _, _ := strings.Cut(strings.TrimSpace(s), "\n")
+	return line
+}
+
+// touchFrame tests a place in a stack trace against the files and hunks of a change.
+func touchFrame(c *candidate, frame Frame, depth int, take func(float64, string, string, string, *Hunk)) {
+	fade := 0.04 * float64(min(depth, 5))
+	base := baseName(frame.File)
+	for _, d := range c.Hunks {
+		if sharedTail(d.Path(), cleanPath(frame.File)) == 0 {
+			continue
+		}
+		take(0.62-fade, "it changed "+d.Path()+", the file that failed", "", d.Path(), firstHunk(d))
+		if h := changesFunction(d, frame.Func); h != nil {
+			take(0.85-fade, fmt.Sprintf("it changed %s, the function that failed, in %s", frame.Func, d.Path()), changedLine(h), d.Path(), h)
+		}
+		if _, introduced, h := d.before(frame.Line); introduced && frame.Line > 0 {
+			take(0.97-fade, fmt.Sprintf("it wrote line %d of %s", frame.Line, d.Path()), changedLine(h), d.Path(), h)
+		} else if h := d.hunkNear(frame.Line, nearLines); h != nil {
+			take(0.8-fade, fmt.Sprintf("it changed lines next to line %d of %s", frame.Line, d.Path()), changedLine(h), d.Path(), h)
+		}
+	}
+	for _, f := range c.Files {
+		if baseName(f) == base && base != "" {
+			take(0.66-fade, "it changed "+f+", the file that failed", "", f, nil)
+		}
+	}
+}
+
+func changedLine(h *Hunk) string {
+	for _, op := range []byte{'+', '-'} {
+		for _, l := range h.Lines {
+			if t := strings.TrimSpace(l.Text); l.Op == op && len(t) > 2 {
+				return t
+			}
+		}
+	}
+	return ""
+}
+
+// touchName looks for a word that the error names.
+func touchName(c *candidate, name string, take func(float64, string, string, string, *Hunk)) {
+	if len(name) < 2 {
+		return
+	}
+	for _, d := range c.Hunks {
+		if isProse(d.Path()) {
+			continue
+		}
+		for i := range d.Hunks {
+			h := &d.Hunks[i]
+			for _, l := range h.Lines {
+				if l.Op == ' ' || !containsFold(stripComment(l.Text), name) {
+					continue
+				}
+				verb := "added"
+				if l.Op == '-' {
+					verb = "took away"
+				}
+				take(0.9, fmt.Sprintf("it %s %s, which the error names", verb, name), strings.TrimSpace(l.Text), d.Path(), h)
+			}
+		}
+	}
+	if len(c.Hunks) == 0 && containsFold(c.Diff, name) {
+		take(0.85, "its difference names "+name, "", "", nil)
+	}
+	for _, k := range c.Keys {
+		if strings.EqualFold(k, name) {
+			take(0.92, "it changed "+name+", which the error names", "", "", nil)
+		}
+	}
+	if containsFold(c.Message, name) && len(name) > 3 {
+		take(0.75, "it speaks of "+name+", which the error names", "", "", nil)
+	}
+	for _, f := range c.Files {
+		if containsFold(f, name) && len(name) > 3 {
+			take(0.65, "it changed "+f, "", f, nil)
+		}
+	}
+}
+
+func containsFold(s, word string) bool {
+	return containsWord(strings.ToLower(s), strings.ToLower(word))
+}
+
+// touchWords tests a change against the ways in which its kind of fault comes about, and returns how well it fits.
+func touchWords(c *candidate, way way, take func(float64, string, string, string, *Hunk)) float64 {
+	if way.added == nil && way.removed == nil && way.said == nil {
+		return 0
+	}
+	hit, all := 0, 0
+	quote, file := "", ""
+	var hunk *Hunk
+	for _, d := range c.Hunks {
+		if isProse(d.Path()) {
+			continue
+		}
+		for i := range d.Hunks {
+			for _, l := range d.Hunks[i].Lines {
+				text := strings.TrimSpace(stripComment(l.Text))
+				if l.Op == ' ' || len(text) < 3 {
+					continue
+				}
+				all++
+				if way.added != nil && l.Op == '+' && way.added.MatchString(text) || way.removed != nil && l.Op == '-' && way.removed.MatchString(text) {
+					if hit++; quote == "" || l.Op == '+' && hunk == nil {
+						quote, file, hunk = text, d.Path(), &d.Hunks[i]
+					}
+				}
+			}
+		}
+	}
+	said := says(way.said, c.Message)
+	filed := false
+	for _, f := range c.Files {
+		filed = filed || says(way.files, f)
+	}
+	score := 0.0
+	if hit > 0 {
+		score = 0.42 + 0.16*float64(hit)/float64(all)
+	}
+	if said {
+		score += 0.2
+		if hit == 0 && (len(c.Hunks) == 0 || c.Kind != platform.ChangeCommit) {
+			score += 0.33 // there is no diff to look at, or one too short to tell
+		}
+	}
+	if filed && score > 0 {
+		score += 0.08
+	}
+	if hit == 0 && len(c.Hunks) > 0 && c.Kind == platform.ChangeCommit {
+		score = math.Min(score, 0.3) // its message speaks of it and its diff does not
+	}
+	score = math.Min(score, 0.82)
+	how := "its message speaks of what can bring this"
+	if hit > 0 {
+		how = "it changes what can bring this, in " + file
+		if file == "" {
+			how = "it changes what can bring this"
+		}
+	}
+	if quote == "" {
+		quote = firstLine(c.Message)
+	}
+	take(score, how, quote, file, hunk)
+	return score
+}
+
+func says(re *regexp.Regexp, s string) bool { return re != nil && s != "" && re.MatchString(s) }
+
+// exposed convicts by what releases show, where nothing that a change touches can be seen: every line that tells of the
+// fault is of the release that one change brought, and the release before it spoke and did not show it.
+func (w *world) exposed(l *lead) *charge {
+	if !codeLike(l.category) || len(l.releases) != 1 {
+		return nil
+	}
+	release := ""
+	for r := range l.releases {
+		release = r
+	}
+	var only *candidate
+	for _, c := range w.suspects {
+		if c.service != l.service || !slices.Contains(c.tags, release) || c.prose || c.live.After(l.onset.Add(time.Minute)) {
+			continue
+		}
+		if only != nil {
+			return nil // several came with it
+		}
+		only = c
+	}
+	if only == nil || !w.otherReleaseSpoke(l.service, release) {
+		return nil
+	}
+	return &charge{candidate: only, score: convicts, how: "it came with release " + release + ", which alone shows the fault"}
+}
+
+// otherReleaseSpoke reports whether another release of the service left lines before.
+func (w *world) otherReleaseSpoke(service, release string) bool {
+	lines := 0
+	for _, v := range w.talks {
+		if v.Service != service {
+			continue
+		}
+		for r, n := range v.Releases {
+			if r != release {
+				lines += n
+			}
+		}
+	}
+	return lines >= minLines
+}
+
+// codeLike are categories that a release brings by itself.
+func codeLike(c platform.Category) bool {
+	switch c {
+	case platform.CategoryCodeError, platform.CategoryLatencyRegression, platform.CategoryMissingEnv, platform.CategoryImportError, platform.CategoryBadCommand,
+		platform.CategoryPortMismatch, platform.CategoryBadHealthPath, platform.CategoryBadConfig, platform.CategorySchemaMismatch, platform.CategoryArchMismatch:
+		return true
+	}
+	return false
+}
+
+// claim tells how the change reaches the fault.
+func (ch *charge) claim() platform.Claim {
+	name := ch.name()
+	return claim(strings.ToUpper(name[:1])+name[1:]+": "+ch.how+".", ch.quote, ch.Cite)
+}
