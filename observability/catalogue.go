@@ -10,6 +10,7 @@ const (
 	MetricMemoryUsage = "fairlead_instance_memory_usage_bytes"
 	MetricPressure    = "fairlead_instance_pressure_seconds_total"
 	MetricOOMKills    = "fairlead_instance_oom_kills_total"
+	MetricInFlight    = "fairlead_instance_requests_in_flight"
 	MetricInstanceGPU = "fairlead_instance_gpu_memory_bytes"
 
 	MetricScrapeUp      = "up"
@@ -95,10 +96,10 @@ const (
 
 // Description says what one metric of Fairlead is.
 type Description struct {
-	Name   string
-	Kind   MetricKind
-	Help   string
-	Labels []string // le of histograms aside
+	Name   string     `json:"name"`
+	Kind   MetricKind `json:"kind"`
+	Help   string     `json:"help"`
+	Labels []string   `json:"labels"` // le of histograms aside
 }
 
 // Labels that the metrics of an instance, a slot and a release carry.
@@ -132,6 +133,7 @@ var Catalogue = []Description{
 	{MetricPressure, Counter, "Time that some or all processes of the instance waited for cpu, memory or io.", with(instanceLabels, "resource", "kind")},
 	{MetricInstanceGPU, Gauge, "GPU memory used by the instance.", with(instanceLabels, "gpu")},
 
+	{MetricInFlight, Gauge, "Requests that the router waits for the instance to answer: its queue.", with(slotLabels, "instance")},
 	{MetricUp, Gauge, "1 while the last health check of the instance passed, 0 while it starts or fails.", instanceLabels},
 	{MetricScrapeUp, Gauge, "1 when the instance's own metrics could be read.", instanceLabels},
 	{MetricScrapeSeconds, Gauge, "How long reading them took.", instanceLabels},

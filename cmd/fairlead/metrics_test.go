@@ -54,6 +54,8 @@ func TestMetrics_OfARunningInstallation(t *testing.T) {
 		for _, name := range []string{
 			observability.MetricHostCPU, observability.MetricHostMemory, observability.MetricFSFree, observability.MetricQueueJobs, observability.MetricInfo,
 			observability.MetricMemory, observability.MetricOOMKills, observability.MetricDeploys, "fairlead_deploy_seconds", "fairlead_build_seconds",
+			observability.MetricUp, observability.MetricAPIRequests, observability.MetricAPISeconds, observability.MetricJobs, observability.MetricJobSeconds,
+			observability.MetricSpoolLines, observability.MetricSpoolSent, observability.MetricSpoolDropped,
 			"process_resident_memory_bytes", "go_goroutines",
 		} {
 			if all[name] == 0 {
@@ -73,7 +75,7 @@ func TestMetrics_OfARunningInstallation(t *testing.T) {
 	viewer := token.Secret
 	own := scrape(viewer, "")
 	require.Equal(t, 1, own[observability.MetricReplicas])
-	for _, name := range []string{observability.MetricHostCPU, observability.MetricQueueJobs, "process_resident_memory_bytes"} {
+	for _, name := range []string{observability.MetricHostCPU, observability.MetricQueueJobs, observability.MetricAPIRequests, "process_resident_memory_bytes"} {
 		require.Zero(t, own[name], "%s belongs to no project", name)
 	}
 	require.Empty(t, scrape(r.admin, "?project="+project+"&environment=staging"))

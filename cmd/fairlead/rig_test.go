@@ -20,6 +20,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/fairlead/fairlead/cmd/fairlead/cli"
+	"github.com/fairlead/fairlead/observability/tracing/tracingtest"
 	"github.com/fairlead/fairlead/platform"
 	"github.com/fairlead/fairlead/platform/client"
 	"github.com/fairlead/fairlead/platform/runtime/docker"
@@ -87,8 +88,11 @@ type installed struct {
 	admin  string
 	client *client.Client // the admin's
 	log    logTail
+	traces *tracingtest.Collector
 	stop   context.CancelFunc
-	ended  chan error
+
+	noTraces func() // ends the collector of traces
+	ended    chan error
 
 	compile sync.Once
 	app     string // the compiled testdata/app, once binary was asked for it
@@ -119,6 +123,8 @@ func (r *installed) prepare(configure func(*serverConfig) error) error {
 		return err
 	}
 	r.config = serverConfig{state: stateFolder(filepath.Join(r.dir, "state")), baseDomain: "localhost", notifyAllow: []string{"127.0.0.0/8"}}
+	r.traces, r.noTraces = tracingtest.Start()
+	r.config.traces = r.traces.URL + "/v1/traces"
 	for _, address := range []*string{&r.config.api, &r.config.router} {
 		if *address, err = freeAddress(); err != nil {
 			return err
@@ -192,6 +198,9 @@ func (r *installed) awaitReady(ctx context.Context) error {
 func (r *installed) remove() error {
 	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute)
 	defer cancel()
+	if r.noTraces != nil {
+		defer r.noTraces()
+	}
 	all := r.halt()
 	if r.dir == "" {
 		return all

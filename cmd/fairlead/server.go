@@ -46,6 +46,7 @@ type serverConfig struct {
 	logAge      time.Duration
 	logSize     string
 	logBytes    int64
+	traces      string // where spans of own work go; "" is where the environment says
 }
 
 const (

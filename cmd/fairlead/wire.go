@@ -76,7 +76,7 @@ func wire(ctx context.Context, config *serverConfig, log *slog.Logger) (*install
 	s := &installation{config: config, own: collect.NewOwnLog(log.Handler(), secret.Redact), meter: meter.New()}
 	s.log = slog.New(tracing.LogHandler(s.own))
 	var err error
-	if s.tracer, err = tracing.Open(ctx, tracing.Options{Version: version, Log: s.log}); err != nil {
+	if s.tracer, err = tracing.Open(ctx, tracing.Options{Version: version, Endpoint: config.traces, Log: s.log}); err != nil {
 		return nil, err
 	}
 	for _, build := range []func(context.Context) error{s.openState, s.openStores, s.openEngine, s.buildPlane, s.buildCollectors, s.buildWorker, s.buildFaces} {

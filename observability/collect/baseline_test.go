@@ -74,7 +74,7 @@ func (p *pair) startRouter() {
 	})
 	p.t.Cleanup(p.endRouter)
 	client := routing.NewClient(socket)
-	require.Eventually(p.t, func() bool { return client.Ping(p.t.Context()) == nil }, 10*time.Second, time.Millisecond)
+	require.Eventually(p.t, func() bool { return client.Ping(p.t.Context()) == nil }, 30*time.Second, time.Millisecond)
 	_, err = client.Put(p.t.Context(), routing.Table{Version: 1, Routes: []routing.Route{{
 		Slot: string(p.slot.ID), Name: "shop/production/api", Hosts: []string{"api.shop.localhost"}, PathPrefix: "/",
 		Targets: []routing.Target{{Instance: "ins_1", Release: 5, Address: p.backend}},

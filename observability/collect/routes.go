@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"log/slog"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"time"
 
@@ -39,7 +40,8 @@ type Routes struct {
 	listed time.Time
 	seen   map[routeKey]routing.RouteCount // as the router last gave them
 	base   baseline
-	begin  map[routeKey]bool // of the last snapshot, those whose totals began at zero since the one before
+	held   []observability.Sample // how many requests each instance held, as last told
+	begin  map[routeKey]bool      // of the last snapshot, those whose totals began at zero since the one before
 }
 
 type routeKey struct {
@@ -85,7 +87,7 @@ func (r *Routes) Poll(ctx context.Context, now time.Time) error {
 		return fmt.Errorf("read the router's counters: %w", err)
 	}
 	deltas := r.advance(ctx, snapshot)
-	if err := r.Metrics.Append(ctx, r.samples(snapshot, now)); err != nil {
+	if err := r.Metrics.Append(ctx, append(r.samples(snapshot, now), r.inFlight(snapshot, now)...)); err != nil {
 		r.Log.WarnContext(ctx, "route samples cannot be stored", "error", err)
 	}
 	if r.Detector == nil {
@@ -218,6 +220,30 @@ func (r *Routes) samples(s routing.Snapshot, now time.Time) []observability.Samp
 		out = append(out, totalSamples(slot, r.base.total(count), now)...)
 	}
 	return out
+}
+
+// inFlight says how many requests each instance holds, and ends the series of instances that hold none any more because
+// they are gone.
+func (r *Routes) inFlight(s routing.Snapshot, now time.Time) []observability.Sample {
+	at := map[string]int{}
+	var out []observability.Sample
+	for _, target := range s.Targets {
+		slot, ok := r.known[platform.SlotID(target.Slot)]
+		if !ok {
+			continue
+		}
+		i, twice := at[target.Instance] // in the table, and draining from an older one
+		if !twice {
+			i, at[target.Instance] = len(out), len(out)
+			out = append(out, observability.Sample{Name: observability.MetricInFlight, At: now, Labels: map[string]string{
+				"project": slot.Project, "environment": slot.Environment, "service": slot.Service, "instance": target.Instance,
+			}})
+		}
+		out[i].Value += float64(target.InFlight)
+	}
+	ended := gone(r.held, out, now)
+	r.held = slices.Clone(out)
+	return append(out, ended...)
 }
 
 func totalSamples(slot platform.Slot, total routing.RouteCount, now time.Time) []observability.Sample {

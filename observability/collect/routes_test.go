@@ -91,6 +91,30 @@ func TestRoutes_TotalsRiseAcrossRouterRestarts(t *testing.T) {
 	require.InDelta(t, 0.0035, series[0].Points[0].Value, 0.002)
 }
 
+func TestRoutes_TellTheQueueOfEachInstance(t *testing.T) {
+	t.Parallel()
+	b, routes, metrics := newBench(t)
+	now := time.Now().Add(-time.Minute).Truncate(time.Second)
+	target := func(instance string, held int64, draining bool) routing.TargetStatus {
+		return routing.TargetStatus{Instance: instance, Slot: string(b.slot.ID), InFlight: held, Draining: draining}
+	}
+	held := func(at time.Time) map[string]float64 {
+		series, err := metrics.Query(t.Context(), observability.MetricQuery{Project: "shop", Expr: observability.MetricInFlight, To: at})
+		require.NoError(t, err)
+		found := map[string]float64{}
+		for _, s := range series {
+			found[s.Labels["instance"]] = s.Points[0].Value
+		}
+		return found
+	}
+	b.snapshot.Targets = []routing.TargetStatus{target("ins_1", 7, false), target("ins_2", 0, false), target("ins_1", 2, true), {Instance: "ins_3", Slot: "slot_of_nobody"}}
+	require.NoError(t, routes.Poll(t.Context(), now))
+	require.Equal(t, map[string]float64{"ins_1": 9, "ins_2": 0}, held(now))
+	b.snapshot.Targets = []routing.TargetStatus{target("ins_2", 1, false)}
+	require.NoError(t, routes.Poll(t.Context(), now.Add(time.Second)))
+	require.Equal(t, map[string]float64{"ins_2": 1}, held(now.Add(time.Second)), "an instance that is gone has no queue")
+}
+
 func TestDetector_ErrorRateIsToldOnceAMinuteAndResolvedOnce(t *testing.T) {
 	t.Parallel()
 	b, routes, _ := newBench(t)

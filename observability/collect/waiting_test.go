@@ -48,7 +48,7 @@ func TestSpools_TellWhatWaitsAndWhatBecameOfTheRest(t *testing.T) {
 	ctx, stop := context.WithCancel(t.Context())
 	ended := make(chan error, 1)
 	go func() { ended <- s.Run(ctx) }()
-	require.Eventually(t, func() bool { return figures()[observability.MetricSpoolSent] == 2 }, 10*time.Second, time.Millisecond)
+	require.Eventually(t, func() bool { return figures()[observability.MetricSpoolSent] == 2 }, 30*time.Second, time.Millisecond)
 	stop()
 	require.NoError(t, <-ended)
 	require.Zero(t, figures()[observability.MetricSpoolLines])

@@ -65,3 +65,37 @@ func TestRange_FillsInDefaultsAndNamesTheFieldAtFault(t *testing.T) {
 		require.Equal(t, field, refused.Field)
 	}
 }
+
+func TestCheckNames_OnlyOurOwnMisspelledNamesAreRefused(t *testing.T) {
+	t.Parallel()
+	for _, expr := range []string{
+		`up`, `app_requests_total`, `sum(rate(fairlead_requests_total[1m]))`, `fairlead_request_seconds_bucket`, `{__name__=~"fairlead_.*"}`, `sum(`,
+		`process_resident_memory_bytes`, `1 + 1`,
+	} {
+		require.NoError(t, promql.CheckNames(expr), expr)
+	}
+	for expr, hint := range map[string]string{
+		`sum(rate(fairlead_reqests_total[1m]))`:             "Did you mean fairlead_requests_total? `fairlead metrics list` names them all.",
+		`up or fairlead_nothing_like_it_at_all`:             "`fairlead metrics list` names them all.",
+		`histogram_quantile(0.9, fairlead_request_seconds)`: "It is a histogram: write fairlead_request_seconds_bucket, _sum or _count. `fairlead metrics list` names them all.",
+	} {
+		err := promql.CheckNames(expr)
+		var refused *platform.Error
+		require.ErrorAs(t, err, &refused, expr)
+		require.Equal(t, platform.CodeInvalid, refused.Code)
+		require.Contains(t, refused.Message, "There is no metric fairlead_")
+		require.Equal(t, hint, refused.Hint)
+		require.Equal(t, "expr", refused.Field)
+	}
+}
+
+func TestDefaultAlerts_NameMetricsThatThereAre(t *testing.T) {
+	t.Parallel()
+	for _, kind := range []platform.ServiceKind{platform.KindWeb, platform.KindPrivate, platform.KindWorker} {
+		for _, rule := range platform.DefaultAlerts(kind) {
+			if rule.Expr != "" {
+				require.NoError(t, promql.CheckNames(rule.Expr), rule.Name)
+			}
+		}
+	}
+}

@@ -4,9 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/fairlead/fairlead/observability"
+	"github.com/fairlead/fairlead/observability/promql"
 	"github.com/fairlead/fairlead/platform"
 	"github.com/fairlead/fairlead/platform/store"
 )
@@ -114,11 +116,14 @@ func (p *Plane) checkAlerts(ctx context.Context, project string, spec platform.S
 		if rule.Expr == "" {
 			continue
 		}
-		_, err := p.o.Metrics.Query(ctx, observability.MetricQuery{Project: project, Service: spec.Name, Expr: rule.Expr, From: now, To: now})
+		err := promql.CheckNames(rule.Expr)
+		if err == nil {
+			_, err = p.o.Metrics.Query(ctx, observability.MetricQuery{Project: project, Service: spec.Name, Expr: rule.Expr, From: now, To: now})
+		}
 		var known *platform.Error
 		if errors.As(err, &known) && known.Code == platform.CodeInvalid {
 			return platform.Errorf(platform.CodeInvalid, "The alert rule %s of %s cannot be used: %s", rule.Name, spec.Name, known.Message).
-				WithHint("Write PromQL over this service's series, such as rate(fairlead_instance_cpu_seconds_total[5m]) > 0.9.").
+				WithHint("%s", ruleHint(known)).
 				WithField(fmt.Sprintf("services.%s.alerts[%d].expr", spec.Name, i))
 		}
 		if err != nil {
@@ -127,6 +132,14 @@ func (p *Plane) checkAlerts(ctx context.Context, project string, spec platform.S
 		}
 	}
 	return nil
+}
+
+// ruleHint is how a rule is to be written; a name that does not exist has a better one.
+func ruleHint(refusal *platform.Error) string {
+	if strings.HasPrefix(refusal.Message, "There is no metric") {
+		return refusal.Hint
+	}
+	return "Write PromQL over this service's series, such as rate(fairlead_instance_cpu_seconds_total[5m]) > 0.9."
 }
 
 // ListSilences returns the silences of a project that have not ended, newest first.

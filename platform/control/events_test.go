@@ -170,6 +170,39 @@ func TestWhy_TellsTheChainFromInstanceToApproval(t *testing.T) {
 	code(t, platform.CodeNotFound, err)
 }
 
+func TestWhy_NamesTheRuleThatFoundTheFault(t *testing.T) {
+	t.Parallel()
+	b := twoReleases(t)
+	ctx := t.Context()
+	slot := b.slot()
+	incident, err := b.Report(ctx, platform.Finding{
+		SlotID: slot.ID, Signal: platform.SignalAlert, Rule: "queue-grows", Severity: platform.SeverityWarning, ReleaseID: slot.LiveReleaseID, Title: "the queue grows",
+		OnsetAt: time.Now(), SeenAt: time.Now(),
+	})
+	require.NoError(t, err)
+	plan, err := b.Propose(ctx, fixer, platform.ProposeRequest{
+		Action: platform.Action{Kind: platform.ActionRollback, Slot: "shop/production/api"}, IncidentID: incident.ID, Reason: "it grows since the release",
+	})
+	require.NoError(t, err)
+	_, err = b.Decide(ctx, bob, plan.ID, yes())
+	require.NoError(t, err)
+	plan, err = b.ExecutePlan(ctx, plan.ID, plan.Hash, nil)
+	require.NoError(t, err)
+	d, err := b.GetDeploy(ctx, ada, plan.DeployID)
+	require.NoError(t, err)
+	require.NoError(t, b.RecordInstance(ctx, b.instance("ins_back", d, platform.InstanceStarting), ""))
+	why, err := b.Why(ctx, vic, "ins_back")
+	require.NoError(t, err)
+	var told []string
+	for _, e := range why.Events {
+		told = append(told, string(e.Kind)+" by "+e.Actor.Name)
+	}
+	require.Contains(t, told, string(platform.EventIncidentOpened)+" by detector")
+	require.Contains(t, told, string(platform.EventPlanProposed)+" by "+fixer.Name)
+	require.Contains(t, told, string(platform.EventPlanApproved)+" by "+bob.Name)
+	require.Contains(t, why.Summary, "found by the rule queue-grows")
+}
+
 func TestWatchEvents_YieldsOldOnesThenNewOnesInOrder(t *testing.T) {
 	t.Parallel()
 	b := shop(t)

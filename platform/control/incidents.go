@@ -158,6 +158,14 @@ func (p *Plane) report(ctx context.Context, tx *store.Tx, slot platform.Slot, f 
 	return p.open(ctx, tx, slot, f)
 }
 
+// ruleOf names what found the fault: an alert rule of the service, else the detector's rule, which has the signal's name.
+func ruleOf(i platform.Incident) string {
+	if i.Rule != "" {
+		return i.Rule
+	}
+	return string(i.Signal)
+}
+
 func (p *Plane) open(ctx context.Context, tx *store.Tx, slot platform.Slot, f platform.Finding) (platform.Incident, error) {
 	i := platform.Incident{
 		ID: platform.NewID[platform.IncidentID](platform.PrefixIncident), ProjectID: slot.ProjectID, SlotID: slot.ID,
@@ -175,7 +183,7 @@ func (p *Plane) open(ctx context.Context, tx *store.Tx, slot platform.Slot, f pl
 	p.record(tx, fact{
 		kind: platform.EventIncidentOpened, actor: detector, at: inSlot(slot), subject: string(i.ID), cause: string(i.DeployID),
 		summary: "An incident opened: " + i.Title,
-		payload: map[string]any{"signal": i.Signal, "release": i.ReleaseNumber, "onset_at": i.OnsetAt},
+		payload: map[string]any{"signal": i.Signal, "rule": ruleOf(i), "release": i.ReleaseNumber, "onset_at": i.OnsetAt},
 	})
 	if slot.Autonomy != platform.AutonomyOff {
 		tx.Enqueue(jobs.DiagnoseIncident{IncidentID: i.ID})

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/fairlead/fairlead/observability"
+	"github.com/fairlead/fairlead/observability/promql"
 	"github.com/fairlead/fairlead/platform"
 	"github.com/fairlead/fairlead/platform/secret"
 	"github.com/fairlead/fairlead/platform/store"
@@ -251,10 +252,16 @@ func (p *Plane) QueryMetrics(ctx context.Context, actor platform.Actor, project 
 	if p.o.Metrics == nil {
 		return nil, platform.Errorf(platform.CodeUnavailable, "No metric store is connected.")
 	}
+	if err := promql.CheckNames(q.Expr); err != nil {
+		return nil, err
+	}
 	q.Project = project
 	series, err := p.o.Metrics.Query(ctx, q)
 	if err != nil {
 		return nil, fmt.Errorf("query metrics: %w", err)
+	}
+	if len(series) > promql.MaxSeries {
+		return nil, promql.TooManySeries(len(series))
 	}
 	return series, nil
 }

@@ -1,12 +1,14 @@
 package control
 
 import (
+	"context"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
 
 	"github.com/fairlead/fairlead/observability"
+	"github.com/fairlead/fairlead/observability/promql"
 	"github.com/fairlead/fairlead/platform"
 )
 
@@ -54,4 +56,22 @@ func TestQueryMetrics_OfNoProjectAreForAdminsOfTheWholeInstallation(t *testing.T
 	}
 	code(t, platform.CodeDenied, read(platform.Actor{Kind: platform.ActorAgent, Name: "x", Owner: "ada", Role: platform.RoleAdmin}))
 	require.Empty(t, store.asked)
+}
+
+// plenty is a metric store that answers more series than anybody reads.
+type plenty struct{ series int }
+
+func (p plenty) Query(context.Context, observability.MetricQuery) ([]observability.Series, error) {
+	return make([]observability.Series, p.series), nil
+}
+
+func TestQueryMetrics_AnAnswerOfTooManySeriesIsRefused(t *testing.T) {
+	t.Parallel()
+	b := newBench(t, func(o *Options) { o.Metrics = plenty{promql.MaxSeries + 1} })
+	admin := platform.Actor{Kind: platform.ActorHuman, Name: "x", Role: platform.RoleAdmin}
+	_, err := b.QueryMetrics(t.Context(), admin, platform.SystemProject, observability.MetricQuery{Expr: "up"})
+	code(t, platform.CodeExhausted, err, "gives 5001 series; the limit is 5000")
+	b.o.Metrics = plenty{promql.MaxSeries}
+	_, err = b.QueryMetrics(t.Context(), admin, platform.SystemProject, observability.MetricQuery{Expr: "up"})
+	require.NoError(t, err)
 }

@@ -2,6 +2,7 @@ package control
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"slices"
 	"strings"
@@ -99,5 +100,21 @@ func storySentence(w platform.Why) string {
 			break
 		}
 	}
+	if rule := ruleBehind(w.Events); rule != "" {
+		parts = append(parts, "found by the rule "+rule)
+	}
 	return strings.TrimSuffix(strings.Join(parts, "; "), ".") + "."
+}
+
+// ruleBehind names the rule that opened the newest incident of a chain, "" without one.
+func ruleBehind(events []platform.Event) string {
+	for _, e := range slices.Backward(events) {
+		var opened struct {
+			Rule string `json:"rule"`
+		}
+		if e.Kind == platform.EventIncidentOpened && json.Unmarshal(e.Payload, &opened) == nil {
+			return opened.Rule
+		}
+	}
+	return ""
 }

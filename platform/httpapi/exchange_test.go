@@ -163,6 +163,6 @@ func TestMeter_StreamsAreCountedWhileTheyAreOpenAndAreNoLatency(t *testing.T) {
 	resp.Body.Close()
 	require.Eventually(t, func() bool {
 		return counted(t, m, observability.MetricAPIStreams) == 0 && counted(t, m, observability.MetricAPIRequests, "route", "/v1/events/stream") == 1
-	}, 5*time.Second, time.Millisecond)
+	}, 30*time.Second, time.Millisecond)
 	require.Zero(t, counted(t, m, observability.MetricAPISeconds+"_count", "route", "/v1/events/stream"))
 }

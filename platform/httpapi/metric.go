@@ -2,6 +2,7 @@ package httpapi
 
 import (
 	"context"
+	"errors"
 	"net/http"
 	"time"
 
@@ -41,6 +42,15 @@ func (in *queryMetricsInput) query(now time.Time) (observability.MetricQuery, er
 	return q, nil
 }
 
+// namedHere gives a fault of the expression the name that the parameter has here.
+func namedHere(err error) error {
+	var refused *platform.Error
+	if errors.As(err, &refused) && refused.Field == "expr" {
+		return refused.WithField("query")
+	}
+	return err
+}
+
 func (a *API) registerMetrics() {
 	handle(a, operation{
 		ID: "query-metrics", Method: http.MethodGet, Path: "/v1/projects/{project}/metrics", Tag: "metrics", Summary: "Evaluate PromQL over a project's metrics",
@@ -50,6 +60,7 @@ func (a *API) registerMetrics() {
 		if err != nil {
 			return platform.List[observability.Series]{}, err
 		}
-		return list(a.plane.QueryMetrics(ctx, actor, in.Project, q))
+		series, err := a.plane.QueryMetrics(ctx, actor, in.Project, q)
+		return list(series, namedHere(err))
 	})
 }

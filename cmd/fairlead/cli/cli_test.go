@@ -151,6 +151,9 @@ var tables = map[string][]string{
 	"token-list":     {"token", "list"},
 	"token-create":   {"token", "create", "ci", "--kind", "automation", "--ttl", "720h"},
 	"why":            {"why", "ins_dead"},
+	"metrics":        {"metrics", "sum by (service) (up)"},
+	"metrics-range":  {"metrics", "up", "--since", "1h"},
+	"metrics-list":   {"metrics", "list", "--grep", "spool"},
 	"usage":          {"usage", "--month", "2026-03"},
 	"usage-day":      {"usage", "--by", "day"},
 	"usage-csv":      {"usage", "--output", "csv"},
@@ -232,6 +235,8 @@ var verbs = map[string][]string{
 	"notify remove":         {"chn_01"},
 	"notify log":            {"chn_01"},
 	"project retention set": {"--age", "36h"},
+	"metrics":               {"up"},
+	"metrics list":          {},
 	"usage":                 {},
 	"usage budget set":      {"99.50"},
 }

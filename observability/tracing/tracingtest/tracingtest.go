@@ -56,11 +56,17 @@ func New(t *testing.T) (*Collector, *tracing.Tracer) {
 // NewCollector starts a collector.
 func NewCollector(t *testing.T) *Collector {
 	t.Helper()
-	c := &Collector{}
-	server := httptest.NewServer(http.HandlerFunc(c.receive))
-	t.Cleanup(server.Close)
-	c.URL = server.URL
+	c, stop := Start()
+	t.Cleanup(stop)
 	return c
+}
+
+// Start starts a collector for as long as the caller likes.
+func Start() (c *Collector, stop func()) {
+	c = &Collector{}
+	server := httptest.NewServer(http.HandlerFunc(c.receive))
+	c.URL = server.URL
+	return c, server.Close
 }
 
 func (c *Collector) receive(w http.ResponseWriter, r *http.Request) {
