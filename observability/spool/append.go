@@ -14,7 +14,8 @@ import (
 // request is one Append on its way to disk.
 type request struct {
 	frames []frame
-	done   bool // guarded by Spool.writing, like err
+	ends   []observability.Line // the last of each stream
+	done   bool                 // guarded by Spool.writing, like err
 	err    error
 }
 
@@ -39,7 +40,7 @@ func (s *Spool) Append(ctx context.Context, lines []observability.Line) error {
 	if len(lines) == 0 {
 		return nil
 	}
-	r := &request{frames: newFrames(lines)}
+	r := &request{frames: newFrames(lines), ends: endsOf(lines)}
 	s.mu.Lock()
 	s.queue = append(s.queue, r)
 	s.mu.Unlock()
@@ -108,6 +109,9 @@ func (s *Spool) write(queue []*request) error {
 			active.note(f, first, now, int64(len(f.bytes)))
 			first += f.lines
 			s.waiting += f.lines
+		}
+		for i := range r.ends {
+			s.ends.see(&r.ends[i])
 		}
 	}
 	s.next = seq

@@ -285,7 +285,7 @@ func (s *Spool) repair(damaged *segment) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.waiting = waiting
-	return err
+	return errors.Join(err, s.saveEndsLocked()) // some may have been in what is lost
 }
 
 // send hands lines to the target. When it refuses some for good, the others are given without them. It returns how many

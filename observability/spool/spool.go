@@ -110,11 +110,12 @@ type Spool struct {
 	taken    uint64     // the target took every line before it
 	waiting  uint64     // lines that the target has not taken
 	batch    *batch     // on its way to the target; nil between two
-	history  []moment   // when the target had taken how much; the newest last
-	seen     uint64     // the target shows every line before it
-	place    place      // where the next batch is read
-	blocked  error      // why the target takes nothing now
-	failed   time.Time  // when it last took nothing
+	ends     ends
+	history  []moment  // when the target had taken how much; the newest last
+	seen     uint64    // the target shows every line before it
+	place    place     // where the next batch is read
+	blocked  error     // why the target takes nothing now
+	failed   time.Time // when it last took nothing
 	closed   bool
 }
 
@@ -198,7 +199,17 @@ func (s *Spool) load() error {
 		s.number = numbers[len(numbers)-1]
 	}
 	s.number = max(s.number, s.saved.first)
+	damaged := s.saved.damaged
+	if err := s.loadEnds(); err != nil {
+		return err
+	}
 	if err := s.loadSegments(needed); err != nil {
+		return err
+	}
+	if s.saved.damaged != damaged { // lines are lost, and with them where their streams end
+		s.ends.since = s.opened.UTC()
+	}
+	if err := s.saveEndsLocked(); err != nil {
 		return err
 	}
 	s.saved.acked = max(s.saved.acked, 1) // seqs begin at 1
