@@ -76,9 +76,8 @@ func (s *Spool) loadEnds() error {
 		return fmt.Errorf("read the ends of streams: %w", err)
 	}
 	var saved savedEnds
-	if err != nil || json.Unmarshal(raw, &saved) != nil || saved.Since.IsZero() {
-		s.ends.since = s.opened.UTC()
-		return nil
+	if broken := json.Unmarshal(raw, &saved); broken != nil || saved.Since.IsZero() { // nothing is no JSON either
+		saved = savedEnds{Since: s.opened.UTC()}
 	}
 	s.ends.since = saved.Since
 	for _, e := range saved.Ends {
