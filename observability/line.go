@@ -132,6 +132,17 @@ func PlaceIn(text, part string) int {
 	return int(at)
 }
 
+// End is the place of a part in its stream.
+type End struct {
+	At  time.Time `json:"at"`
+	Seq uint64    `json:"seq"`
+}
+
+// Before reports whether e comes before other in their stream.
+func (e End) Before(other End) bool {
+	return e.At.Before(other.At) || e.At.Equal(other.At) && e.Seq < other.Seq
+}
+
 // End returns the place of the last part of l.
 func (l Line) End() (time.Time, uint64) {
 	if l.EndAt.IsZero() {

@@ -28,6 +28,9 @@ import (
 
 // heard are the numbers that a receiver outside was sent.
 type heard struct {
+	// gate is held while the receiver takes its time over everything it is sent.
+	gate    sync.RWMutex
+	pushed  sync.Map
 	mu      sync.Mutex // guards the field below
 	numbers []string
 }
@@ -35,6 +38,8 @@ type heard struct {
 var aNumber = regexp.MustCompile(`number \d+`)
 
 func (h *heard) take(text string) {
+	h.gate.RLock()
+	defer h.gate.RUnlock()
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.numbers = append(h.numbers, aNumber.FindAllString(text, -1)...)
@@ -46,10 +51,13 @@ func (h *heard) all() []string {
 	return append([]string(nil), h.numbers...)
 }
 
-// Append is for the receiver of Loki's protocol.
+// Append is for the receiver of Loki's protocol. Like Loki it keeps one line of one time and text once.
 func (h *heard) Append(_ context.Context, lines []observability.Line) error {
 	for i := range lines {
-		h.take(lines[i].Message)
+		key := lines[i].At.String() + lines[i].Message
+		if _, again := h.pushed.LoadOrStore(key, true); !again {
+			h.take(lines[i].Message)
+		}
 	}
 	return nil
 }
@@ -150,7 +158,14 @@ func TestForward_EveryLineReachesEveryReceiverThoughTheServerStopsRightAfterIt(t
 		if round > 0 {
 			require.NoError(t, r.start())
 		}
+		for _, h := range []*heard{&otlp, &pushed} { // these two say when they have a line, and say so once the server is stopping
+			h.gate.Lock()
+		}
 		w.write(2000)
+		r.stop()
+		for _, h := range []*heard{&otlp, &pushed} {
+			h.gate.Unlock()
+		}
 		require.NoError(t, r.halt())
 		for n := len(want); n < w.written; n++ {
 			want = append(want, fmt.Sprintf("number %d", n))

@@ -6,6 +6,7 @@ import (
 	"io"
 	"time"
 
+	"github.com/fairlead/fairlead/observability"
 	"github.com/fairlead/fairlead/observability/embedded"
 	"github.com/fairlead/fairlead/observability/forward"
 	"github.com/fairlead/fairlead/observability/loki"
@@ -57,11 +58,23 @@ func (s *installation) openStored() error {
 
 // lokiReceiver sends to another Loki than the one that keeps the logs.
 func (s *installation) lokiReceiver(r forward.Receiver) (spool.Sender, error) {
-	return loki.Open(loki.Options{
+	logs, err := loki.Open(loki.Options{
 		URL: r.URL.String(), Tenant: r.Tenant, TokenFile: r.TokenFile, CAFile: r.TLS.CA, CertFile: r.TLS.Certificate, KeyFile: r.TLS.Key,
 		RetryFor: behindSpool, Log: s.log,
 	})
+	return pushed{logs}, err
 }
+
+// pushed is a Loki that is only pushed to: its credentials need not read, and what is pushed again it knows by itself.
+type pushed struct{ logs *loki.Logs }
+
+// Append pushes lines.
+func (p pushed) Append(ctx context.Context, lines []observability.Line) error {
+	return p.logs.Append(ctx, lines)
+}
+
+// Close ends what is on its way.
+func (p pushed) Close() error { return p.logs.Close() }
 
 // logStatus says how lines are kept. A store that is away is no fault: lines wait on disk, and are counted here.
 func (s *installation) logStatus(ctx context.Context) (string, error) {

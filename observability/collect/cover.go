@@ -1,8 +1,10 @@
 package collect
 
 import (
+	"cmp"
 	"context"
 	"fmt"
+	"math"
 	"slices"
 	"time"
 
@@ -37,6 +39,37 @@ func (c cover) holds(p place) bool {
 		return -1
 	})
 	return after > 0 && !c[after-1].to.before(p)
+}
+
+// ledger knows what was appended without asking a store that may be away: *spool.Spool does.
+type ledger interface {
+	// Appended returns where each stream of an instance ends, and since when that is known.
+	Appended(instance, source string) (ends map[string]observability.End, since time.Time)
+}
+
+// appendedParts returns what was appended of a container by stream, known false when the ledger does not reach back far
+// enough. What is before the cursor was appended, and so was every part before the end of its stream: a stream is appended
+// in order. What is not in the ledger was appended before it began, which is before the container was made, or before what
+// is not before the cursor was said.
+func appendedParts(book ledger, base observability.Line, since, created time.Time) (stored map[string]cover, known bool) {
+	if base.Instance == "" {
+		return nil, false
+	}
+	ends, from := book.Appended(base.Instance, base.Source)
+	if first := cmp.Or(since, created); first.Before(from) {
+		return nil, false
+	}
+	out := map[string]cover{}
+	for _, stream := range []string{"stdout", "stderr"} {
+		to := place{at: ends[stream].At, number: ends[stream].Seq}
+		if before := (place{at: since.Add(-1), number: math.MaxUint64}); !since.IsZero() && to.before(before) {
+			to = before
+		}
+		if !to.at.IsZero() {
+			out[stream] = cover{{to: to}}
+		}
+	}
+	return out, true
 }
 
 // storedParts returns what the store holds of a container from since on, by stream.

@@ -4,6 +4,7 @@ import (
 	"archive/tar"
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -22,15 +23,17 @@ import (
 	"github.com/fairlead/fairlead/observability"
 	"github.com/fairlead/fairlead/observability/collect"
 	"github.com/fairlead/fairlead/observability/embedded"
+	"github.com/fairlead/fairlead/observability/spool"
 	"github.com/fairlead/fairlead/platform"
 	"github.com/fairlead/fairlead/platform/runtime"
 	"github.com/fairlead/fairlead/platform/runtime/docker"
 )
 
-// The test binary runs itself as a collector that can be killed: these name its state folder, its installation, and
-// the instance whose end it waits for ("" to go on until it is killed).
+// The test binary runs itself as a collector that can be killed: these name its state folder, the engine ("" for the usual
+// one), its installation, and the instance whose end it waits for ("" to go on until it is killed).
 const (
 	childDir          = "FAIRLEAD_TEST_COLLECT_DIR"
+	childEngine       = "FAIRLEAD_TEST_COLLECT_ENGINE"
 	childInstallation = "FAIRLEAD_TEST_COLLECT_INSTALLATION"
 	childInstance     = "FAIRLEAD_TEST_COLLECT_INSTANCE"
 )
@@ -45,16 +48,24 @@ func TestMain(m *testing.M) {
 	}
 }
 
-// child collects into an embedded store, as the server does.
+// child collects through a spool into an embedded store, as the server does.
 func child() error {
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
 	dir := os.Getenv(childDir)
-	logs, err := embedded.OpenLogs(filepath.Join(dir, "logs"), embedded.LogOptions{FlushInterval: time.Second})
+	store, err := embedded.OpenLogs(filepath.Join(dir, "logs"), embedded.LogOptions{FlushInterval: time.Second})
 	if err != nil {
 		return err
 	}
-	engine, err := docker.Open(ctx, docker.Options{Installation: os.Getenv(childInstallation)})
+	logs, err := spool.Open(spool.Options{Dir: filepath.Join(dir, "spool"), Target: store, Log: slog.New(slog.NewTextHandler(os.Stderr, nil))})
+	if err != nil {
+		return err
+	}
+	draining, drained := context.WithCancel(context.Background())
+	defer drained()
+	drain := make(chan error, 1)
+	go func() { drain <- logs.Run(draining) }()
+	engine, err := docker.Open(ctx, docker.Options{Installation: os.Getenv(childInstallation), Host: os.Getenv(childEngine)})
 	if err != nil {
 		return err
 	}
@@ -77,14 +88,20 @@ func child() error {
 	if err := <-done; err != nil {
 		return err
 	}
-	return logs.Close()
+	drained()
+	return errors.Join(<-drain, store.Close(), logs.Settle(), logs.Close())
 }
 
-// startChild runs this test binary as a collector.
+// startChild runs this test binary as a collector of the usual engine.
 func startChild(t *testing.T, dir, installation, instance string) *exec.Cmd {
 	t.Helper()
+	return startChildOf(t, "", dir, installation, instance)
+}
+
+func startChildOf(t *testing.T, host, dir, installation, instance string) *exec.Cmd {
+	t.Helper()
 	cmd := exec.CommandContext(t.Context(), os.Args[0])
-	cmd.Env = append(os.Environ(), childDir+"="+dir, childInstallation+"="+installation, childInstance+"="+instance)
+	cmd.Env = append(os.Environ(), childDir+"="+dir, childEngine+"="+host, childInstallation+"="+installation, childInstance+"="+instance)
 	cmd.Stderr = os.Stderr
 	require.NoError(t, cmd.Start())
 	return cmd
@@ -99,7 +116,13 @@ func writer(t *testing.T, args ...string) (engine *docker.Runtime, installation,
 // writerWith is writer with more labels on the container.
 func writerWith(t *testing.T, more map[string]string, args ...string) (engine *docker.Runtime, installation, instance string) {
 	t.Helper()
-	api, err := docker.NewClient("")
+	return writerOn(t, "", more, args...)
+}
+
+// writerOn is writerWith on the engine at an address.
+func writerOn(t *testing.T, host string, more map[string]string, args ...string) (engine *docker.Runtime, installation, instance string) {
+	t.Helper()
+	api, err := docker.NewClient(host)
 	require.NoError(t, err)
 	installation = platform.NewID[string]("test")
 	ref := "fairlead-test/writer:" + installation
@@ -108,7 +131,7 @@ func writerWith(t *testing.T, more map[string]string, args ...string) (engine *d
 	_, err = io.Copy(io.Discard, answer)
 	require.NoError(t, err)
 	require.NoError(t, answer.Close())
-	engine, err = docker.Open(t.Context(), docker.Options{Installation: installation})
+	engine, err = docker.Open(t.Context(), docker.Options{Installation: installation, Host: host})
 	require.NoError(t, err)
 	instance = platform.NewID[string](platform.PrefixInstance)
 	labels := map[string]string{
@@ -195,19 +218,7 @@ func killChild(t *testing.T, dir, installation string, lives time.Duration) {
 // requireEachOnce reads the whole store and counts the writer's numbers.
 func requireEachOnce(t *testing.T, dir, instance string, total int) {
 	t.Helper()
-	logs, err := embedded.OpenLogs(filepath.Join(dir, "logs"), embedded.LogOptions{})
-	require.NoError(t, err)
-	defer func() { require.NoError(t, logs.Close()) }()
-	seen := map[string]int{}
-	q := observability.LogQuery{Project: "shop", Instance: instance, Limit: observability.MaxLogLimit}
-	for more := true; more; more = q.Cursor != "" {
-		page, err := logs.Query(t.Context(), q)
-		require.NoError(t, err)
-		for _, l := range page.Lines {
-			seen[l.Message]++
-		}
-		q.Cursor = page.Next
-	}
+	seen := storedOnce(t, dir, instance)
 	var missing, doubled []string
 	for i := range total {
 		switch n := seen[fmt.Sprintf("number %d", i)]; {
@@ -221,6 +232,25 @@ func requireEachOnce(t *testing.T, dir, instance string, total int) {
 	require.Empty(t, doubled, "doubled of %d", total)
 	require.Equal(t, 1, seen["the end without a line end"])
 	require.Len(t, seen, total+1)
+}
+
+// storedOnce reads the whole store of an ended collector and counts each text.
+func storedOnce(t *testing.T, dir, instance string) map[string]int {
+	t.Helper()
+	logs, err := embedded.OpenLogs(filepath.Join(dir, "logs"), embedded.LogOptions{})
+	require.NoError(t, err)
+	defer func() { require.NoError(t, logs.Close()) }()
+	seen := map[string]int{}
+	q := observability.LogQuery{Project: "shop", Instance: instance, Limit: observability.MaxLogLimit}
+	for more := true; more; more = q.Cursor != "" {
+		page, err := logs.Query(t.Context(), q)
+		require.NoError(t, err)
+		for _, l := range page.Lines {
+			seen[l.Message]++
+		}
+		q.Cursor = page.Next
+	}
+	return seen
 }
 
 func TestCollector_FollowLatencyOfARealContainerIsBelow200ms(t *testing.T) {

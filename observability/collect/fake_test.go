@@ -47,7 +47,7 @@ func (e *scripted) changedLocked() {
 func (e *scripted) start(id string) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	e.containers[id] = &script{container: runtime.Container{ID: id, Running: true, StartedAt: time.Now(), Labels: map[string]string{
+	e.containers[id] = &script{container: runtime.Container{ID: id, Running: true, CreatedAt: time.Now(), StartedAt: time.Now(), Labels: map[string]string{
 		runtime.LabelManaged: "true", runtime.LabelProject: "shop", runtime.LabelEnvironment: "production", runtime.LabelService: "api",
 		runtime.LabelReleaseNo: "3", runtime.LabelDeploy: "dep_1", runtime.LabelInstance: "ins_" + id, runtime.LabelRole: runtime.RoleInstance,
 	}}}

@@ -133,7 +133,7 @@ func (f *follower) begin(ctx context.Context) error {
 		return errNoRedactor
 	}
 	since := f.c.cursors.get(f.id).At
-	stored, err := storedParts(ctx, f.c.options.Logs, f.base, since)
+	stored, err := f.storedBefore(ctx, since)
 	if err != nil {
 		return err
 	}
@@ -149,6 +149,20 @@ func (f *follower) begin(ctx context.Context) error {
 		}
 	}
 	return nil
+}
+
+// storedBefore returns what of the container's output from since on is stored already. Only where nothing else knows, the
+// store is asked, and then following waits for its answer.
+func (f *follower) storedBefore(ctx context.Context, since time.Time) (map[string]cover, error) {
+	if book, ok := f.c.options.Logs.(ledger); ok {
+		f.mu.Lock()
+		created := f.container.CreatedAt
+		f.mu.Unlock()
+		if stored, known := appendedParts(book, f.base, since, created); known {
+			return stored, nil
+		}
+	}
+	return storedParts(ctx, f.c.options.Logs, f.base, since)
 }
 
 func (f *follower) position() time.Time {

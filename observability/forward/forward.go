@@ -140,6 +140,16 @@ func (s *Stream) Durable() time.Duration {
 	return 0
 }
 
+// Appended is what the store says of the streams of an instance; without it, that nothing is known.
+func (s *Stream) Appended(instance, source string) (map[string]observability.End, time.Time) {
+	if store, ok := s.store.(interface {
+		Appended(instance, source string) (map[string]observability.End, time.Time)
+	}); ok {
+		return store.Appended(instance, source)
+	}
+	return nil, time.Now()
+}
+
 // Run sends to all receivers until ctx ends.
 func (s *Stream) Run(ctx context.Context) error {
 	var all sync.WaitGroup

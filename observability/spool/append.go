@@ -15,6 +15,7 @@ import (
 type request struct {
 	frames []frame
 	lines  []observability.Line // of the frames, normal; nil when they are many
+	ends   []observability.Line // the last of each stream
 	done   bool                 // guarded by Spool.writing, like err
 	err    error
 }
@@ -43,7 +44,7 @@ func (s *Spool) Append(ctx context.Context, lines []observability.Line) error {
 	s.mu.Lock()
 	room := s.recent.room(len(lines))
 	s.mu.Unlock()
-	r := &request{}
+	r := &request{ends: endsOf(lines)}
 	if room {
 		r.lines = make([]observability.Line, 0, len(lines))
 	}
@@ -123,6 +124,9 @@ func (s *Spool) write(queue []*request) error {
 			active.note(f, first, now, int64(len(f.bytes)))
 			first += f.lines
 			s.waiting += f.lines
+		}
+		for i := range r.ends {
+			s.ends.see(&r.ends[i])
 		}
 	}
 	s.next = seq

@@ -37,9 +37,11 @@ const (
 // most 5 s, and returns nil. While the target takes nothing it tries again, less and less often, at most 5 s apart. It is
 // called once.
 func (s *Spool) Run(ctx context.Context) error {
-	s.drain(ctx)
-	last, cancel := context.WithTimeout(context.WithoutCancel(ctx), lastDrain)
-	defer cancel()
+	// What is on its way when ctx ends is not broken off: the target may have it, and would get it again.
+	last, end := context.WithCancel(context.WithoutCancel(ctx))
+	defer end()
+	defer context.AfterFunc(ctx, func() { time.AfterFunc(lastDrain, end) })()
+	s.drain(ctx, last)
 	for {
 		if n, err := s.drainOnce(last); n == 0 || err != nil {
 			break
@@ -51,10 +53,11 @@ func (s *Spool) Run(ctx context.Context) error {
 	return nil
 }
 
-func (s *Spool) drain(ctx context.Context) {
+// drain hands lines over until ctx ends, each batch for as long as sending lasts.
+func (s *Spool) drain(ctx, sending context.Context) {
 	pause := firstWait
 	for ctx.Err() == nil {
-		n, err := s.drainOnce(ctx)
+		n, err := s.drainOnce(sending)
 		if err == nil {
 			pause = firstWait
 			err = s.acknowledgeSome(n)
@@ -294,7 +297,7 @@ func (s *Spool) repair(damaged *segment) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.waiting = waiting
-	return err
+	return errors.Join(err, s.saveEndsLocked()) // some may have been in what is lost
 }
 
 // send hands lines to the target. When it refuses some for good, the others are given without them. It returns how many

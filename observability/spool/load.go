@@ -56,7 +56,7 @@ func (s *Spool) loadSegment(segment *segment, limit uint64) (whole bool, err err
 		return false, err
 	}
 	defer func() { _ = file.Close() }()
-	if whole, err = segment.scan(file, limit); err != nil || !whole {
+	if whole, err = segment.scan(file, limit, s.ends.see); err != nil || !whole {
 		return whole, err
 	}
 	info, err := file.Stat()
@@ -125,7 +125,7 @@ func salvage(raw []byte, first, end uint64) frames {
 				continue
 			}
 			offset += f.size
-			summary, err := f.summary()
+			summary, err := f.summary(func(*observability.Line) {})
 			if err != nil || f.seq+summary.span > end {
 				continue
 			}

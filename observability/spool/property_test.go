@@ -32,6 +32,7 @@ type world struct {
 	flushed  int // lines that the target keeps in a crash
 	spool    *Spool
 	next     int          // number of the next line
+	since    time.Time    // since when the spool knows where streams end
 	accepted []int        // by Append
 	maybe    map[int]bool // their Append was cut short by a crash
 	level    map[int]observability.Level
@@ -45,6 +46,13 @@ func (w *world) open(t *rapid.T) {
 	var err error
 	w.spool, err = Open(options)
 	require.NoError(t, err)
+	ends, since := w.spool.Appended("ins_1", observability.SourceRuntime)
+	if n := len(w.accepted); n > 0 {
+		last := numbered(w.accepted[n-1], w.accepted[n-1]+1)[0]
+		require.False(t, ends["stdout"].Before(endOf(&last)), "where a stream ends is not forgotten in a crash")
+		require.True(t, w.since.Equal(since), "nor since when that is known")
+	}
+	w.since = since
 }
 
 func (w *world) append(t *rapid.T) {

@@ -92,6 +92,10 @@ func (s *Spool) isActiveLocked(segment *segment) bool {
 // removeFirstLocked removes the n first segments; the position is saved before, so that a crash between leaves files
 // that the next run knows to be done with.
 func (s *Spool) removeFirstLocked(n int) error {
+	if err := s.saveEndsLocked(); err != nil {
+		return err
+	}
+	s.reach("after ends")
 	gone := s.segments[:n]
 	position := s.saved
 	position.first = gone[n-1].number + 1
@@ -163,7 +167,11 @@ func (s *Spool) strip(old *segment, class int) (dropped tally, freed bool, err e
 	s.mu.Lock()
 	kept := s.keptLocked()
 	s.recent.forget()
+	err = s.saveEndsLocked()
 	s.mu.Unlock()
+	if err != nil {
+		return dropped, false, err
+	}
 	file, err := os.Open(s.path(segmentName(old.number)))
 	if err != nil {
 		return dropped, false, err

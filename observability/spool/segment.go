@@ -133,8 +133,8 @@ func (s *segment) readHead(file io.ReaderAt) error {
 
 // scan reads a whole segment: what is in it, and how much of the file is good. limit is the first seq of the segment
 // after it, 0 for the last one: what a failed write left beyond it was never accepted. whole reports whether every
-// line up to the limit is there or was taken out by us.
-func (s *segment) scan(file *os.File, limit uint64) (whole bool, err error) {
+// line up to the limit is there or was taken out by us. see is called with each line of it.
+func (s *segment) scan(file *os.File, limit uint64, see func(*observability.Line)) (whole bool, err error) {
 	info, err := file.Stat()
 	if err != nil {
 		return false, err
@@ -152,8 +152,11 @@ func (s *segment) scan(file *os.File, limit uint64) (whole bool, err error) {
 		if err != nil {
 			return false, err
 		}
-		summary, err := f.summary()
-		if err != nil || f.seq < s.end {
+		if f.seq < s.end {
+			break
+		}
+		summary, err := f.summary(see)
+		if err != nil {
 			break
 		}
 		s.note(&summary, f.seq, f.when, f.size)
@@ -167,10 +170,11 @@ func (s *segment) scan(file *os.File, limit uint64) (whole bool, err error) {
 	return whole, nil
 }
 
-// summary is the frame as note wants it.
-func (f *storedFrame) summary() (frame, error) {
+// summary is the frame as note wants it. see is called with each line.
+func (f *storedFrame) summary(see func(*observability.Line)) (frame, error) {
 	out := frame{lines: uint64(f.lines)}
 	err := f.each(func(seq uint64, l *observability.Line) bool {
+		see(l)
 		out.counts[levelIndex(l.Level)]++
 		if out.span == 0 || l.At.Before(out.from) {
 			out.from = l.At

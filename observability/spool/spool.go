@@ -117,6 +117,7 @@ type Spool struct {
 	waiting   uint64     // lines that the target has not taken
 	batch     *batch     // on its way to the target; nil between two
 	recent    recent     // the newest lines, as they were accepted
+	ends      ends       // where each stream ends
 	history   []moment   // when the target had taken how much; the newest last
 	seen      uint64     // the target shows every line before it
 	place     place      // where the next batch is read
@@ -211,7 +212,17 @@ func (s *Spool) load() error {
 		s.number = numbers[len(numbers)-1]
 	}
 	s.number = max(s.number, s.saved.first)
+	damaged := s.saved.damaged
+	if err := s.loadEnds(); err != nil {
+		return err
+	}
 	if err := s.loadSegments(needed); err != nil {
+		return err
+	}
+	if s.saved.damaged != damaged { // lines are lost, and with them where their streams end
+		s.ends.since = s.opened.UTC()
+	}
+	if err := s.saveEndsLocked(); err != nil {
 		return err
 	}
 	s.saved.acked = max(s.saved.acked, 1) // seqs begin at 1

@@ -587,3 +587,32 @@ func TestSpool_LostPositionResendsNothingThatTheStoreHas(t *testing.T) {
 	drainAll(t, s)
 	same(t, numbered(0, 100), target.All())
 }
+
+// slow is a target that takes nothing before it is let go.
+type slow struct {
+	began, let chan struct{}
+	ended      []error
+}
+
+func (s *slow) Append(ctx context.Context, _ []observability.Line) error {
+	s.began <- struct{}{}
+	<-s.let
+	s.ended = append(s.ended, ctx.Err())
+	return ctx.Err()
+}
+
+func TestSpool_WhatIsOnItsWayAtTheEndIsNotBrokenOff(t *testing.T) {
+	t.Parallel()
+	target := &slow{began: make(chan struct{}, 2), let: make(chan struct{})}
+	s := open(t, Options{Target: target}, false)
+	require.NoError(t, s.Append(t.Context(), numbered(0, 10)))
+	ctx, stop := context.WithCancel(t.Context())
+	ended := make(chan error, 1)
+	go func() { ended <- s.Run(ctx) }()
+	<-target.began
+	stop()
+	close(target.let)
+	require.NoError(t, <-ended)
+	require.Equal(t, []error{nil}, target.ended, "it was sent once, and whole")
+	require.Zero(t, s.Stats().Lines)
+}
