@@ -209,7 +209,9 @@ var (
 	bareHost  = regexp.MustCompile(`(?i)(?:ENOTFOUND|EAI_AGAIN|resolve(?: host)?:?|translate host name|lookup|host(?:name)?[=: ]|server at|connect(?:ing)? to|connection to|reach)\s*"?'?([a-z0-9][\w.-]{2,120})`)
 	module    = regexp.MustCompile(`(?:No module named|Cannot find (?:module|package)|cannot import name|no such file to load --|cannot load such file --|Can't find|from|package|undefined symbol:?)\s+['"]?([\w./@-]{2,100})`)
 	portWord  = regexp.MustCompile(`\b(?:port|PORT|Port|:)\s?=?:?\s?(\d{2,5})\b`)
-	quotedAny = regexp.MustCompile("['\"`]([\\w./@-]{2,100})['\"`]")
+	// spokenField is the message of a logfmt line: what a program calls its step is no name that failed.
+	spokenField = regexp.MustCompile(`\b(?:msg|level|logger|caller|event|component|module)="[^"]*"`)
+	quotedAny   = regexp.MustCompile("['\"`]([\\w./@-]{2,100})['\"`]")
 )
 
 // common are names that stand in many lines and tell nothing.
@@ -257,7 +259,7 @@ func (d *docket) name(l *lead, v *voice, m match) {
 		}
 	}
 	add(capsName.FindAllString(q, 6)...)
-	for _, g := range quotedAny.FindAllStringSubmatch(q, 8) {
+	for _, g := range quotedAny.FindAllStringSubmatch(spokenField.ReplaceAllString(q, ""), 8) {
 		if !strings.ContainsAny(g[1], " ") && strings.IndexFunc(g[1], isLetter) >= 0 {
 			add(g[1])
 		}
@@ -331,7 +333,7 @@ func (d *docket) ends() {
 		}
 		switch {
 		case code == 137 && in.StoppedByUs():
-			say(platform.CategoryUngracefulStop, 0.4, fmt.Sprintf("Instance %s was stopped and did not end in time: it was killed (exit code 137).", in.ID))
+			say(platform.CategoryUngracefulStop, 0.24, fmt.Sprintf("Instance %s was stopped and did not end in time: it was killed (exit code 137).", in.ID))
 		case code == 137:
 			say(platform.CategoryOOMKilled, 0.3, fmt.Sprintf("Instance %s was killed (exit code 137) and nobody says that they stopped it.", in.ID))
 		case code == 127 || code == 126:

@@ -40,6 +40,7 @@ func newWorld(f *Facts) *world {
 	if w.detected.IsZero() {
 		w.detected = f.Now
 	}
+	w.adopt()
 	w.chart()
 	w.listen()
 	for i := range f.Metrics {
@@ -52,6 +53,22 @@ func newWorld(f *Facts) *world {
 	w.suspects = candidates(w)
 	w.list()
 	return w
+}
+
+// adopt takes the suspect's own instances and their probes where those of every service were not read.
+func (w *world) adopt() {
+	if len(w.f.Fleet) > 0 || len(w.f.Instances) == 0 {
+		return
+	}
+	own := *w.f
+	for _, in := range w.f.Instances {
+		in.Service = w.f.Incident.Service
+		own.Fleet = append(own.Fleet, in)
+		for _, p := range in.Probes {
+			own.Checks = append(own.Checks, Check{Probe: p, Service: in.Service, Path: w.f.Spec.Health.Path, Cite: in.ProbesCite})
+		}
+	}
+	w.f = &own
 }
 
 // chart reads who depends on whom: what was declared and what spans show.
