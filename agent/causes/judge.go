@@ -82,6 +82,9 @@ func investigate(f *Facts) (found []platform.Cause, d *docket) {
 		if i >= 6 || l.score < 0.3 {
 			break
 		}
+		if len(dedupeClaims(l.claims)) == 0 {
+			continue // what cannot be cited is not said
+		}
 		found = append(found, d.cause(l))
 	}
 	sort.SliceStable(found, func(i, j int) bool { return found[i].Score > found[j].Score })
@@ -357,10 +360,7 @@ func (d *docket) cause(l *lead) platform.Cause {
 // switched convicts a flag that was turned just before the fault began, where no other change reaches it: what runs did not
 // change, and the flag did.
 func (d *docket) switched(l *lead) *charge {
-	onset := l.onset
-	if onset.IsZero() {
-		onset = d.w.onset
-	}
+	onset := maxTime(l.onset, d.w.onset) // of the rise, not of a stray first: a flag is often turned up bit by bit
 	var best *charge
 	for _, c := range d.w.suspects {
 		gap := onset.Sub(c.live)

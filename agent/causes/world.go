@@ -118,23 +118,34 @@ func (w *world) listen() {
 		return
 	}
 	index := map[string]*Talk{}
-	for _, l := range append(append([]Line(nil), w.f.PreviousLines...), w.f.Lines...) {
-		key := l.Service + "\x00" + l.Level + "\x00" + skeleton(l.Text)
-		t, ok := index[key]
-		if !ok {
-			t = &Talk{Service: l.Service, Level: l.Level, Text: l.Text, First: l.At, Last: l.At, Buckets: map[int64]int{}, Releases: map[string]int{}, Cite: l.Cite}
-			index[key] = t
-			w.hear(t)
-		}
-		t.Count++
-		t.Buckets[l.At.Unix()/int64(TalkBucket/time.Second)]++
-		if l.At.After(t.Last) {
-			t.Last = l.At
-			w.to = maxTime(w.to, l.At)
-		}
-		if l.Release > 0 {
-			t.Releases[fmt.Sprintf("v%d", l.Release)]++
-		}
+	for _, l := range w.f.Lines {
+		w.fold(index, l, l.Cite)
+	}
+	for _, l := range w.f.PreviousLines { // not all of them stand in their item: they are counted, and not quoted
+		w.fold(index, l, "")
+	}
+}
+
+// fold counts a line in the talk of lines like it.
+func (w *world) fold(index map[string]*Talk, l Line, cite platform.EvidenceID) {
+	key := l.Service + "\x00" + l.Level + "\x00" + skeleton(l.Text)
+	t, ok := index[key]
+	if !ok {
+		t = &Talk{Service: l.Service, Level: l.Level, Text: l.Text, First: l.At, Last: l.At, Buckets: map[int64]int{}, Releases: map[string]int{}, Cite: cite}
+		index[key] = t
+		w.hear(t)
+	}
+	t.Count++
+	t.Buckets[l.At.Unix()/int64(TalkBucket/time.Second)]++
+	if l.At.Before(t.First) {
+		t.First = l.At
+	}
+	if l.At.Before(w.from) {
+		w.from = l.At
+	}
+	t.Last, w.to = maxTime(t.Last, l.At), maxTime(w.to, l.At)
+	if l.Release > 0 {
+		t.Releases[fmt.Sprintf("v%d", l.Release)]++
 	}
 }
 

@@ -14,7 +14,7 @@ import (
 var (
 	recordHead   = regexp.MustCompile(`^(\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}\.\d{3}Z) (\S*) `)
 	stampHead    = regexp.MustCompile(`^(\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}\.\d{3}Z) `)
-	eventLine    = regexp.MustCompile(`^(\d{4}-\d{2}-\d{2}T\S+Z) (\S+) by (.*?) (\S+): (.*)$`)
+	eventLine    = regexp.MustCompile(`^(\d{4}-\d{2}-\d{2}T\S+Z) (\S+) by (.*?) (\S*): (.*)$`)
 	releaseWord  = regexp.MustCompile(`\brelease v(\d+)\b`)
 	readyOf      = regexp.MustCompile(`^(.+): (\d+) of (\d+) instances ready$`)
 	probeOutcome = regexp.MustCompile(`^(passed|failed)(?: status (\d+))?(?: (.*))?$`)
