@@ -441,6 +441,9 @@ func appendFields(dst []byte, rec *record) []byte {
 }
 
 func tells(b []byte) bool {
+	if len(b) < 3 {
+		return false
+	}
 	for _, word := range telling {
 		if bytes.Contains(b, word) {
 			return true

@@ -353,7 +353,7 @@ func (d *docket) cause(l *lead) platform.Cause {
 		brought = "; " + guilty.name() + " brought it"
 		d.kind(l, guilty, &c)
 	}
-	c.Summary = fmt.Sprintf("%s: %s (%s)%s.", orNameless2(l.service), strings.ReplaceAll(string(c.Category), "_", " "), l.says, brought)
+	c.Summary = fmt.Sprintf("%s: %s (%s)%s.", speaker(l.service), strings.ReplaceAll(string(c.Category), "_", " "), l.says, brought)
 	return c
 }
 

@@ -139,7 +139,7 @@ func (d *docket) hearOne(v *voice, m match, loudest int) {
 	}
 	l := d.add(m.category, service, sign{
 		score: strength, quote: m.quote, cite: v.Cite, onset: onsetOf(v), says: inSentence(m.quote), direct: m.weight >= 0.7 && v.novelty >= 0.5,
-		text: fmt.Sprintf("%s says so %s.", orNameless2(v.Service), times(max(1, v.Count))),
+		text: fmt.Sprintf("%s says so %s.", speaker(v.Service), times(max(1, v.Count))),
 	})
 	if v.novelty >= 0.5 && v.Service == service {
 		for r, n := range v.Releases {
@@ -180,7 +180,7 @@ func (d *docket) subject(v *voice, category platform.Category) string {
 	return d.w.f.Incident.Service
 }
 
-func orNameless2(service string) string {
+func speaker(service string) string {
 	if service == "" {
 		return "A service"
 	}
