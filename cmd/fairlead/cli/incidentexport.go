@@ -22,7 +22,7 @@ func (a *app) incidentExportCommand() *cobra.Command {
 				return err
 			}
 			written := evidence.Export(in)
-			if err := written.Write(given[1]); err != nil {
+			if err := written.Write(a.folder(given[1])); err != nil {
 				return err
 			}
 			if a.json() {
