@@ -385,8 +385,17 @@ func numbered(raw []byte) string {
 func levelInText(text []byte) string {
 	headPart := text[:min(len(text), 64)]
 	for _, w := range [...]struct{ word, level string }{
-		{"FATAL", "fatal"}, {"CRITICAL", "fatal"}, {"PANIC", "fatal"}, {"panic:", "fatal"}, {"ERROR", "error"}, {"[error]", "error"}, {"Traceback", "error"},
-		{"WARN", "warn"}, {"[warn]", "warn"}, {"INFO", "info"}, {"DEBUG", "debug"},
+		{"FATAL", "fatal"},
+		{"CRITICAL", "fatal"},
+		{"PANIC", "fatal"},
+		{"panic:", "fatal"},
+		{"ERROR", "error"},
+		{"[error]", "error"},
+		{"Traceback", "error"},
+		{"WARN", "warn"},
+		{"[warn]", "warn"},
+		{"INFO", "info"},
+		{"DEBUG", "debug"},
 	} {
 		if bytes.Contains(headPart, []byte(w.word)) {
 			return w.level
@@ -423,15 +432,10 @@ func appendFields(dst []byte, rec *record) []byte {
 		case "msg", "message", "log", "line", "body", "text", "event", "trace_id", "traceId", "trace":
 		default:
 			if tells([]byte(f.key)) && len(f.value) > 2 && !bytes.HasSuffix([]byte(f.key), []byte("_id")) {
-				separator := byte(' ')
 				if f.value[0] == '"' && bytes.Contains(f.value, []byte(`\n`)) {
-					separator = '\n'
+					dst = append(dst, '\n')
 				} else {
 					dst = append(append(append(dst, ' '), f.key...), '=')
-					separator = 0
-				}
-				if separator != 0 {
-					dst = append(dst, separator)
 				}
 				dst = appendText(dst, f.value)
 			}

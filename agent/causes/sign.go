@@ -9,7 +9,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/fairlead/fairlead/agent/series"
 	"github.com/fairlead/fairlead/platform"
 )
 
@@ -276,6 +275,7 @@ func (d *docket) name(l *lead, v *voice, m match) {
 		}
 	case platform.CategoryDNSFailure, platform.CategoryDependency:
 		add(hostsIn(q)...)
+	default:
 	}
 	if l.category == platform.CategoryMissingEnv && l.variable == "" {
 		if c := capsName.FindString(q); c != "" {
@@ -485,15 +485,4 @@ func (d *docket) calls() {
 			})
 		}
 	}
-}
-
-// busiest is the series of requests that rose the most, for those who send them.
-func (w *world) busiest(services []string) *Metric {
-	var best *Metric
-	for _, s := range services {
-		if m := w.risen(s, 1.3, series.Requests); m != nil && (best == nil || m.Ratio() > best.Ratio()) {
-			best = m
-		}
-	}
-	return best
 }

@@ -192,6 +192,7 @@ func (w *world) findOnset() time.Time {
 			if m.Kind != series.Flat && m.Onset.Before(onset) && m.Onset.After(w.detected.Add(-3*time.Hour)) && m.Z > 8 {
 				onset = m.Onset
 			}
+		default:
 		}
 	}
 	return onset
