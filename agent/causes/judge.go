@@ -371,6 +371,9 @@ func (d *docket) switched(l *lead) *charge {
 		if kin == 0 && slices.Contains(d.w.neededBy[l.service], c.service) {
 			kin = 0.8
 		}
+		if ways[l.category].outside && !akin(l, c) {
+			continue // what comes from outside needs no switch
+		}
 		score := 0.7 * kin
 		if akin(l, c) {
 			score = 0.85 * kin
