@@ -10,7 +10,10 @@ import (
 )
 
 // record is one JSON object of which only the outermost level is taken apart: values stay as written until they are asked for.
-type record struct{ fields []field }
+type record struct {
+	fields []field
+	inner  *record // for the objects in it, made when one is read
+}
 
 type field struct {
 	key   string

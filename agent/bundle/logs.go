@@ -176,7 +176,9 @@ func (d *folder) take(rec *record) bool {
 		Release: d.intern(rec.raw("release", "version")), Level: level(rec.raw("level", "severity", "lvl")),
 	}
 	d.text = appendText(d.text[:0], raw)
-	d.text = appendFields(d.text, rec)
+	if calm := l.Level == "info" || l.Level == "debug"; !calm || bytes.Contains(rec.raw("fields"), []byte("err")) {
+		d.text = appendFields(d.text, rec) // most lines are calm, and their fields tell of no error
+	}
 	if len(d.text) > maxText {
 		d.text = d.text[:maxText]
 	}
@@ -385,8 +387,17 @@ func numbered(raw []byte) string {
 func levelInText(text []byte) string {
 	headPart := text[:min(len(text), 64)]
 	for _, w := range [...]struct{ word, level string }{
-		{"FATAL", "fatal"}, {"CRITICAL", "fatal"}, {"PANIC", "fatal"}, {"panic:", "fatal"}, {"ERROR", "error"}, {"[error]", "error"}, {"Traceback", "error"},
-		{"WARN", "warn"}, {"[warn]", "warn"}, {"INFO", "info"}, {"DEBUG", "debug"},
+		{"FATAL", "fatal"},
+		{"CRITICAL", "fatal"},
+		{"PANIC", "fatal"},
+		{"panic:", "fatal"},
+		{"ERROR", "error"},
+		{"[error]", "error"},
+		{"Traceback", "error"},
+		{"WARN", "warn"},
+		{"[warn]", "warn"},
+		{"INFO", "info"},
+		{"DEBUG", "debug"},
 	} {
 		if bytes.Contains(headPart, []byte(w.word)) {
 			return w.level
@@ -407,31 +418,26 @@ func appendText(dst, raw []byte) []byte {
 }
 
 // telling are fields of a structured record that hold the words of an error.
-var telling = [][]byte{[]byte("err"), []byte("exc"), []byte("stack"), []byte("trace"), []byte("cause"), []byte("reason"), []byte("detail"), []byte("panic")}
+var telling = [...]string{"err", "exc", "stack", "trace", "cause", "reason", "detail", "panic"}
 
 // appendFields adds the fields that tell of an error, as key=value. A trace's id tells of none.
 func appendFields(dst []byte, rec *record) []byte {
 	for _, f := range rec.fields {
 		switch f.key {
 		case "fields", "attributes", "context", "extra", "data":
-			if tells(f.value) {
-				var inner record
-				if inner.parse(f.value) {
-					dst = appendFields(dst, &inner)
-				}
+			if rec.inner == nil {
+				rec.inner = &record{}
+			}
+			if rec.inner.parse(f.value) {
+				dst = appendFields(dst, rec.inner)
 			}
 		case "msg", "message", "log", "line", "body", "text", "event", "trace_id", "traceId", "trace":
 		default:
-			if tells([]byte(f.key)) && len(f.value) > 2 && !bytes.HasSuffix([]byte(f.key), []byte("_id")) {
-				separator := byte(' ')
+			if tells(f.key) && len(f.value) > 2 && !strings.HasSuffix(f.key, "_id") {
 				if f.value[0] == '"' && bytes.Contains(f.value, []byte(`\n`)) {
-					separator = '\n'
+					dst = append(dst, '\n')
 				} else {
 					dst = append(append(append(dst, ' '), f.key...), '=')
-					separator = 0
-				}
-				if separator != 0 {
-					dst = append(dst, separator)
 				}
 				dst = appendText(dst, f.value)
 			}
@@ -440,9 +446,12 @@ func appendFields(dst []byte, rec *record) []byte {
 	return dst
 }
 
-func tells(b []byte) bool {
+func tells(key string) bool {
+	if len(key) < 3 {
+		return false
+	}
 	for _, word := range telling {
-		if bytes.Contains(b, word) {
+		if strings.Contains(key, word) {
 			return true
 		}
 	}

@@ -144,9 +144,12 @@ func eachOfList(in *bufio.Reader, take func(*record) bool) (bad int, err error) 
 	if err != nil {
 		return 0, err
 	}
-	var items []json.RawMessage
-	if json.Unmarshal(data, &items) != nil {
+	if !json.Valid(data) {
 		return 1, nil
+	}
+	var items []json.RawMessage
+	if err := json.Unmarshal(data, &items); err != nil {
+		return 0, err
 	}
 	var rec record
 	for _, item := range items {

@@ -47,6 +47,7 @@ func candidates(w *world) []*candidate {
 			if c.service == "" {
 				c.service = ownerOf(w, c.Files)
 			}
+		default:
 		}
 		c.prose = onlyProse(c)
 		out = append(out, c)

@@ -195,6 +195,7 @@ func callersMay(c platform.Category) bool {
 		platform.CategoryRequestTooLarge, platform.CategoryCacheStampede, platform.CategoryRateLimited, platform.CategoryNoisyNeighbour, platform.CategoryDiskFull,
 		platform.CategoryMemoryLeak, platform.CategoryOOMKilled, platform.CategoryHang, platform.CategoryLatencyRegression, platform.CategoryDescriptors:
 		return true
+	default:
 	}
 	return false
 }
@@ -247,6 +248,7 @@ func buildsUp(c platform.Category) bool {
 	switch c {
 	case platform.CategoryMemoryLeak, platform.CategoryDescriptors, platform.CategoryDiskFull, platform.CategoryUngracefulStop, platform.CategoryCertExpired, platform.CategoryPoolExhausted, platform.CategoryCacheStampede:
 		return true
+	default:
 	}
 	return false
 }
@@ -342,6 +344,7 @@ func inCode(c platform.Category) bool {
 	switch c {
 	case platform.CategoryCodeError, platform.CategoryHang, platform.CategoryPoisonMessage, platform.CategoryMemoryLeak, platform.CategoryLatencyRegression:
 		return true
+	default:
 	}
 	return false
 }
@@ -557,6 +560,7 @@ func codeLike(c platform.Category) bool {
 	case platform.CategoryCodeError, platform.CategoryLatencyRegression, platform.CategoryMissingEnv, platform.CategoryImportError, platform.CategoryBadCommand,
 		platform.CategoryPortMismatch, platform.CategoryBadHealthPath, platform.CategoryBadConfig, platform.CategorySchemaMismatch, platform.CategoryArchMismatch:
 		return true
+	default:
 	}
 	return false
 }

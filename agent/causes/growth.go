@@ -39,6 +39,7 @@ func (d *docket) grow() {
 			if d.w.current(m) && m.Up() && m.Ratio() >= 3 {
 				d.say(m, platform.CategoryLogFlood, math.Min(0.8, 0.5+0.06*math.Log2(m.Ratio())), movement(m), true)
 			}
+		default:
 		}
 	}
 }

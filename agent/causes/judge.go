@@ -82,6 +82,9 @@ func investigate(f *Facts) (found []platform.Cause, d *docket) {
 		if i >= 6 || l.score < 0.3 {
 			break
 		}
+		if len(dedupeClaims(l.claims)) == 0 {
+			continue // what cannot be cited is not said
+		}
 		found = append(found, d.cause(l))
 	}
 	sort.SliceStable(found, func(i, j int) bool { return found[i].Score > found[j].Score })
@@ -350,17 +353,14 @@ func (d *docket) cause(l *lead) platform.Cause {
 		brought = "; " + guilty.name() + " brought it"
 		d.kind(l, guilty, &c)
 	}
-	c.Summary = fmt.Sprintf("%s: %s (%s)%s.", orNameless2(l.service), strings.ReplaceAll(string(c.Category), "_", " "), l.says, brought)
+	c.Summary = fmt.Sprintf("%s: %s (%s)%s.", speaker(l.service), strings.ReplaceAll(string(c.Category), "_", " "), l.says, brought)
 	return c
 }
 
 // switched convicts a flag that was turned just before the fault began, where no other change reaches it: what runs did not
 // change, and the flag did.
 func (d *docket) switched(l *lead) *charge {
-	onset := l.onset
-	if onset.IsZero() {
-		onset = d.w.onset
-	}
+	onset := maxTime(l.onset, d.w.onset) // of the rise, not of a stray first: a flag is often turned up bit by bit
 	var best *charge
 	for _, c := range d.w.suspects {
 		gap := onset.Sub(c.live)
@@ -370,6 +370,9 @@ func (d *docket) switched(l *lead) *charge {
 		kin := d.w.kinship(l, c)
 		if kin == 0 && slices.Contains(d.w.neededBy[l.service], c.service) {
 			kin = 0.8
+		}
+		if ways[l.category].outside && !akin(l, c) {
+			continue // what comes from outside needs no switch
 		}
 		score := 0.7 * kin
 		if akin(l, c) {

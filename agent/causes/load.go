@@ -88,6 +88,7 @@ func (d *docket) queues() {
 			if d.w.current(m) && m.Up() && m.Kind != series.Bump {
 				d.say(m, platform.CategoryPoisonMessage, 0.5, movement(m), false)
 			}
+		default:
 		}
 	}
 	for _, v := range d.w.talks {
@@ -236,6 +237,7 @@ func (d *docket) refusals() {
 			if d.w.current(m) && m.Up() && m.Ratio() >= 1.5 {
 				d.say(m, platform.CategoryCodeError, 0.26, movement(m), false)
 			}
+		default:
 		}
 	}
 }

@@ -9,7 +9,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/fairlead/fairlead/agent/series"
 	"github.com/fairlead/fairlead/platform"
 )
 
@@ -139,7 +138,7 @@ func (d *docket) hearOne(v *voice, m match, loudest int) {
 	}
 	l := d.add(m.category, service, sign{
 		score: strength, quote: m.quote, cite: v.Cite, onset: onsetOf(v), says: inSentence(m.quote), direct: m.weight >= 0.7 && v.novelty >= 0.5,
-		text: fmt.Sprintf("%s says so %s.", orNameless2(v.Service), times(max(1, v.Count))),
+		text: fmt.Sprintf("%s says so %s.", speaker(v.Service), times(max(1, v.Count))),
 	})
 	if v.novelty >= 0.5 && v.Service == service {
 		for r, n := range v.Releases {
@@ -180,7 +179,7 @@ func (d *docket) subject(v *voice, category platform.Category) string {
 	return d.w.f.Incident.Service
 }
 
-func orNameless2(service string) string {
+func speaker(service string) string {
 	if service == "" {
 		return "A service"
 	}
@@ -209,7 +208,9 @@ var (
 	bareHost  = regexp.MustCompile(`(?i)(?:ENOTFOUND|EAI_AGAIN|resolve(?: host)?:?|translate host name|lookup|host(?:name)?[=: ]|server at|connect(?:ing)? to|connection to|reach)\s*"?'?([a-z0-9][\w.-]{2,120})`)
 	module    = regexp.MustCompile(`(?:No module named|Cannot find (?:module|package)|cannot import name|no such file to load --|cannot load such file --|Can't find|from|package|undefined symbol:?)\s+['"]?([\w./@-]{2,100})`)
 	portWord  = regexp.MustCompile(`\b(?:port|PORT|Port|:)\s?=?:?\s?(\d{2,5})\b`)
-	quotedAny = regexp.MustCompile("['\"`]([\\w./@-]{2,100})['\"`]")
+	// spokenField is the message of a logfmt line: what a program calls its step is no name that failed.
+	spokenField = regexp.MustCompile(`\b(?:msg|level|logger|caller|event|component|module)="[^"]*"`)
+	quotedAny   = regexp.MustCompile("['\"`]([\\w./@-]{2,100})['\"`]")
 )
 
 // common are names that stand in many lines and tell nothing.
@@ -257,7 +258,7 @@ func (d *docket) name(l *lead, v *voice, m match) {
 		}
 	}
 	add(capsName.FindAllString(q, 6)...)
-	for _, g := range quotedAny.FindAllStringSubmatch(q, 8) {
+	for _, g := range quotedAny.FindAllStringSubmatch(spokenField.ReplaceAllString(q, ""), 8) {
 		if !strings.ContainsAny(g[1], " ") && strings.IndexFunc(g[1], isLetter) >= 0 {
 			add(g[1])
 		}
@@ -274,6 +275,7 @@ func (d *docket) name(l *lead, v *voice, m match) {
 		}
 	case platform.CategoryDNSFailure, platform.CategoryDependency:
 		add(hostsIn(q)...)
+	default:
 	}
 	if l.category == platform.CategoryMissingEnv && l.variable == "" {
 		if c := capsName.FindString(q); c != "" {
@@ -331,7 +333,7 @@ func (d *docket) ends() {
 		}
 		switch {
 		case code == 137 && in.StoppedByUs():
-			say(platform.CategoryUngracefulStop, 0.4, fmt.Sprintf("Instance %s was stopped and did not end in time: it was killed (exit code 137).", in.ID))
+			say(platform.CategoryUngracefulStop, 0.24, fmt.Sprintf("Instance %s was stopped and did not end in time: it was killed (exit code 137).", in.ID))
 		case code == 137:
 			say(platform.CategoryOOMKilled, 0.3, fmt.Sprintf("Instance %s was killed (exit code 137) and nobody says that they stopped it.", in.ID))
 		case code == 127 || code == 126:
@@ -483,15 +485,4 @@ func (d *docket) calls() {
 			})
 		}
 	}
-}
-
-// busiest is the series of requests that rose the most, for those who send them.
-func (w *world) busiest(services []string) *Metric {
-	var best *Metric
-	for _, s := range services {
-		if m := w.risen(s, 1.3, series.Requests); m != nil && (best == nil || m.Ratio() > best.Ratio()) {
-			best = m
-		}
-	}
-	return best
 }

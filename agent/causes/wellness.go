@@ -69,6 +69,7 @@ func (d *docket) well() (string, []platform.EvidenceID, bool) {
 			if m.Kind == series.Ramp && m.Up() && m.Ratio() > 1.5 && lastRise(m) > 0.15 {
 				return "", nil, false
 			}
+		default:
 		}
 	}
 	if steady > 0 {

@@ -40,6 +40,7 @@ func newWorld(f *Facts) *world {
 	if w.detected.IsZero() {
 		w.detected = f.Now
 	}
+	w.adopt()
 	w.chart()
 	w.listen()
 	for i := range f.Metrics {
@@ -52,6 +53,22 @@ func newWorld(f *Facts) *world {
 	w.suspects = candidates(w)
 	w.list()
 	return w
+}
+
+// adopt takes the suspect's own instances and their probes where those of every service were not read.
+func (w *world) adopt() {
+	if len(w.f.Fleet) > 0 || len(w.f.Instances) == 0 {
+		return
+	}
+	own := *w.f
+	for _, in := range w.f.Instances {
+		in.Service = w.f.Incident.Service
+		own.Fleet = append(own.Fleet, in)
+		for _, p := range in.Probes {
+			own.Checks = append(own.Checks, Check{Probe: p, Service: in.Service, Path: w.f.Spec.Health.Path, Cite: in.ProbesCite})
+		}
+	}
+	w.f = &own
 }
 
 // chart reads who depends on whom: what was declared and what spans show.
@@ -101,23 +118,34 @@ func (w *world) listen() {
 		return
 	}
 	index := map[string]*Talk{}
-	for _, l := range append(append([]Line(nil), w.f.PreviousLines...), w.f.Lines...) {
-		key := l.Service + "\x00" + l.Level + "\x00" + skeleton(l.Text)
-		t, ok := index[key]
-		if !ok {
-			t = &Talk{Service: l.Service, Level: l.Level, Text: l.Text, First: l.At, Last: l.At, Buckets: map[int64]int{}, Releases: map[string]int{}, Cite: l.Cite}
-			index[key] = t
-			w.hear(t)
-		}
-		t.Count++
-		t.Buckets[l.At.Unix()/int64(TalkBucket/time.Second)]++
-		if l.At.After(t.Last) {
-			t.Last = l.At
-			w.to = maxTime(w.to, l.At)
-		}
-		if l.Release > 0 {
-			t.Releases[fmt.Sprintf("v%d", l.Release)]++
-		}
+	for _, l := range w.f.Lines {
+		w.fold(index, l, l.Cite)
+	}
+	for _, l := range w.f.PreviousLines { // not all of them stand in their item: they are counted, and not quoted
+		w.fold(index, l, "")
+	}
+}
+
+// fold counts a line in the talk of lines like it.
+func (w *world) fold(index map[string]*Talk, l Line, cite platform.EvidenceID) {
+	key := l.Service + "\x00" + l.Level + "\x00" + skeleton(l.Text)
+	t, ok := index[key]
+	if !ok {
+		t = &Talk{Service: l.Service, Level: l.Level, Text: l.Text, First: l.At, Last: l.At, Buckets: map[int64]int{}, Releases: map[string]int{}, Cite: cite}
+		index[key] = t
+		w.hear(t)
+	}
+	t.Count++
+	t.Buckets[l.At.Unix()/int64(TalkBucket/time.Second)]++
+	if l.At.Before(t.First) {
+		t.First = l.At
+	}
+	if l.At.Before(w.from) {
+		w.from = l.At
+	}
+	t.Last, w.to = maxTime(t.Last, l.At), maxTime(w.to, l.At)
+	if l.Release > 0 {
+		t.Releases[fmt.Sprintf("v%d", l.Release)]++
 	}
 }
 
@@ -164,6 +192,7 @@ func (w *world) findOnset() time.Time {
 			if m.Kind != series.Flat && m.Onset.Before(onset) && m.Onset.After(w.detected.Add(-3*time.Hour)) && m.Z > 8 {
 				onset = m.Onset
 			}
+		default:
 		}
 	}
 	return onset

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/fairlead/fairlead/agent/causes"
+	"github.com/fairlead/fairlead/agent/series"
 	"github.com/fairlead/fairlead/observability"
 	"github.com/fairlead/fairlead/platform"
 )
@@ -164,8 +165,20 @@ func (r *run) memory() {
 			continue
 		}
 		r.f.Memory = append(r.f.Memory, m)
+		r.shape(observability.MetricMemory, s, d.ID)
 	}
 	r.w.freeze(d)
+}
+
+// shape keeps a series with what its shape tells, for the rules that look at movement.
+func (r *run) shape(name string, s observability.Series, cite platform.EvidenceID) {
+	points := make([]series.Point, len(s.Points))
+	for i, p := range s.Points {
+		points[i] = series.Point{At: p.At, Value: p.Value}
+	}
+	r.f.Metrics = append(r.f.Metrics, causes.Metric{
+		Service: r.f.Incident.Service, Name: name, Labels: s.Labels, Meaning: series.MeaningOf(name), Shape: series.Read(points, series.IsCounter(name)), Points: points, Cite: cite,
+	})
 }
 
 func (r *run) releaseOf(instance string) int {

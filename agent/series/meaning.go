@@ -164,6 +164,7 @@ func MeaningOf(metric string) Meaning {
 			if words["limit"] && !words["cpu"] {
 				continue
 			}
+		default:
 		}
 		return e.meaning
 	}

@@ -236,9 +236,8 @@ func bestRamp(points []Point, x []float64) (knot int, left, slope float64) {
 		hours[i] = points[i].At.Sub(points[0].At).Hours()
 	}
 	for k := 0; k < n-minPoints+1; k += stride {
-		level := x[0]
 		if k > 0 {
-			level = mean(x[:k+1])
+			level := mean(x[:k+1])
 			b, e := hinge(hours[k:], x[k:], level)
 			if e += squaresFrom(x[:k], level); e < left {
 				knot, left, slope = k, e, b

@@ -206,6 +206,7 @@ var verbs = map[string][]string{
 	"incidents":             {},
 	"incidents list":        {},
 	"incidents show":        {"inc_01"},
+	"incidents export":      {"inc_01", "exported"},
 	"alerts":                {},
 	"alerts list":           {"api"},
 	"alerts silence":        {"api", "--reason", "batch scoring"},

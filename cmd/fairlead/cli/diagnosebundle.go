@@ -1,6 +1,8 @@
 package cli
 
 import (
+	"path/filepath"
+
 	"github.com/fairlead/fairlead/agent"
 	"github.com/fairlead/fairlead/platform"
 )
@@ -10,7 +12,7 @@ func (a *app) diagnoseBundle(dir string, given []string) error {
 	if len(given) > 0 {
 		return platform.Errorf(platform.CodeInvalid, "--bundle reads a folder, not the incident %s.", given[0]).WithHint("Leave one of them out.").WithField("bundle")
 	}
-	d, frozen, err := agent.ExplainBundle(dir)
+	d, frozen, err := agent.ExplainBundle(a.folder(dir))
 	if err != nil {
 		return err
 	}
@@ -28,4 +30,12 @@ func (a *app) diagnoseBundle(dir string, given []string) error {
 		a.out.print("\n%s %s", a.out.bold("What to do:"), words(answer.Action.Kind))
 	}
 	return nil
+}
+
+// folder is a path as the user means it: from the working folder.
+func (a *app) folder(name string) string {
+	if filepath.IsAbs(name) {
+		return name
+	}
+	return filepath.Join(a.Dir, name)
 }

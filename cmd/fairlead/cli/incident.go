@@ -39,7 +39,7 @@ func (a *app) incidentsCommand() *cobra.Command {
 	for _, c := range []*cobra.Command{cmd, sub} {
 		c.Flags().BoolVar(&all, "all", false, "also those that are resolved")
 	}
-	cmd.AddCommand(sub, a.incidentShowCommand())
+	cmd.AddCommand(sub, a.incidentShowCommand(), a.incidentExportCommand())
 	return cmd
 }
 
