@@ -238,8 +238,12 @@ func filter(s *observability.Search) string {
 		parts = append(parts, colLevel+":in("+strings.Join(levels, ",")+")")
 	}
 	for _, name := range slices.Sorted(maps.Keys(s.Fields)) {
-		if s.Fields[name] != "" {
-			exact(fieldPrefix+name, s.Fields[name])
+		switch value := s.Fields[name]; {
+		case value == "":
+		case isPackable(value): // or it was stored before values were packed
+			parts = append(parts, "("+quote(fieldPrefix+name)+":="+quote(value)+" or "+quote(packedPrefix+name)+":="+strconv.Quote(pack(value))+")")
+		default:
+			exact(fieldPrefix+name, value)
 		}
 	}
 	if s.Text != "" {

@@ -2,6 +2,7 @@ package embedded
 
 import (
 	"context"
+	"strings"
 	"testing"
 	"time"
 
@@ -99,6 +100,44 @@ func TestWindows_CoverTheRangeOnceInOrder(t *testing.T) {
 		}
 		require.Equal(t, max(0, to-from+1), covered)
 	})
+}
+
+func TestLogs_HexadecimalFieldsComeBackAndAreFound(t *testing.T) {
+	t.Parallel()
+	logs, err := OpenLogs(t.TempDir(), LogOptions{FlushInterval: time.Hour})
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, logs.Close()) })
+	at := time.Now().Add(-time.Hour).UTC()
+	values := []string{
+		"0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331", "0000000000000000", "3132333435363738", "ffffffffffffffff", "227d207c20646563",
+		"B7AD6B7169203331", "b7ad6b716920333", "deadbeef", strings.Repeat("ab", 200),
+	}
+	var lines []observability.Line
+	for i, value := range values {
+		for n := range 3 {
+			raw := `{"trace_id":"` + value + `","msg":"m"}`
+			lines = append(lines, observability.Line{
+				At: at.Add(time.Duration(3*i+n) * time.Second), Project: "shop", Message: "m", Raw: raw, Fields: map[string]string{"trace_id": value, "n": "1", "zone": "a"},
+			})
+		}
+	}
+	require.NoError(t, logs.Append(t.Context(), lines))
+	page, err := logs.Query(t.Context(), observability.LogQuery{Project: "shop"})
+	require.NoError(t, err)
+	require.Equal(t, lines, page.Lines)
+	for i, value := range values {
+		q := observability.LogQuery{Project: "shop", Fields: map[string]string{"trace_id": value}, From: at.Add(-time.Hour)}
+		page, err := logs.Query(t.Context(), q)
+		require.NoError(t, err)
+		require.Equal(t, lines[3*i:3*i+3], page.Lines, value)
+		counts, err := logs.Count(t.Context(), q, time.Hour)
+		require.NoError(t, err)
+		total := int64(0)
+		for _, c := range counts {
+			total += c.Lines
+		}
+		require.Equal(t, int64(3), total, value)
+	}
 }
 
 func TestStride_GrowsUntilThereIsSomethingToGoBy(t *testing.T) {

@@ -1,6 +1,7 @@
 package embedded
 
 import (
+	"encoding/hex"
 	"slices"
 	"strconv"
 	"strings"
@@ -31,6 +32,7 @@ const (
 	colEndAt       = "end_at"
 	colEndSeq      = "end_seq"
 	fieldPrefix    = "f."
+	packedPrefix   = "x." // of a field whose value is packed
 )
 
 // row is one line's columns; it keeps its memory from line to line.
@@ -40,6 +42,7 @@ type row struct {
 	bytes  int                // of all values
 	shaper shaper
 	order  []string          // the columns of the fields of the line before, in order
+	packed []string          // those of the columns whose values are packed
 	names  map[string]string // columns by the names of fields, so that not each line makes them anew
 }
 
@@ -62,8 +65,13 @@ func (r *row) fill(l *observability.Line) {
 		r.add(colEndSeq, strconv.FormatUint(l.EndSeq, 10))
 	}
 	r.tag(colEnvironment, l.Environment)
+	r.packed = r.packed[:0]
 	for _, column := range r.order {
-		r.add(column, l.Fields[column[len(fieldPrefix):]])
+		if value := l.Fields[column[len(fieldPrefix):]]; isPackable(value) {
+			r.packed = append(r.packed, column)
+		} else {
+			r.add(column, value)
+		}
 	}
 	r.tag(colInstance, l.Instance)
 	r.add(colLevel, string(l.Level))
@@ -82,6 +90,10 @@ func (r *row) fill(l *observability.Line) {
 	}
 	r.tag(colSource, l.Source)
 	r.add(colStream, l.Stream)
+	for _, column := range r.packed {
+		name := column[len(fieldPrefix):]
+		r.add(packedPrefix+name, pack(l.Fields[name]))
+	}
 }
 
 func (r *row) add(name, value string) {
@@ -204,10 +216,45 @@ func setColumn(l *observability.Line, name, value string) {
 		l.EndSeq, _ = strconv.ParseUint(value, 10, 64)
 	default:
 		if field, ours := strings.CutPrefix(name, fieldPrefix); ours {
-			if l.Fields == nil {
-				l.Fields = make(map[string]string)
-			}
-			l.Fields[strings.Clone(field)] = strings.Clone(value)
+			setField(l, field, strings.Clone(value))
+		} else if field, ours := strings.CutPrefix(name, packedPrefix); ours {
+			setField(l, field, hex.EncodeToString([]byte(value)))
 		}
 	}
+}
+
+func setField(l *observability.Line, name, value string) {
+	if l.Fields == nil {
+		l.Fields = make(map[string]string)
+	}
+	l.Fields[strings.Clone(name)] = value
+}
+
+// Ids of traces, digests and the like are random bytes in hexadecimal, of which the library's compression saves nothing:
+// they are kept as the bytes.
+const (
+	leastPacked = 16
+	mostPacked  = 256
+)
+
+// isPackable reports whether a value is an even number of small hexadecimal digits.
+func isPackable(value string) bool {
+	if len(value) < leastPacked || len(value) > mostPacked || len(value)%2 != 0 {
+		return false
+	}
+	for i := range len(value) {
+		if c := value[i]; (c < '0' || c > '9') && (c < 'a' || c > 'f') {
+			return false
+		}
+	}
+	return true
+}
+
+// pack returns the bytes of a packable value.
+func pack(value string) string {
+	raw, err := hex.DecodeString(value)
+	if err != nil {
+		panic("embedded: a value is packed that is not packable") // a bug of ours
+	}
+	return string(raw)
 }
