@@ -21,7 +21,7 @@ var floors = map[string]int{
 	"platform": 0, "platform/routing": 0, "platform/secret": 0, "agent/patterns": 0,
 
 	"platform/rollout": 1, "platform/blueprint": 1, "platform/runtime": 1, "platform/jobs": 1, "observability": 1, "prompts": 1,
-	"agent/causes": 1, "observability/promql": 1, "observability/usage": 1, "observability/parse": 2, "observability/detect": 2,
+	"agent/causes": 1, "agent/bundle": 1, "observability/promql": 1, "observability/usage": 1, "observability/parse": 2, "observability/detect": 2,
 
 	"platform/runtime/docker": 2, "platform/source": 2, "platform/build": 2, "platform/store": 2, "platform/embeddedpg": 2,
 	"platform/router": 2, "platform/router/loadtest": 2, "observability/embedded": 2, "observability/embedded/quiet": 0,
