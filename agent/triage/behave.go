@@ -249,11 +249,16 @@ func (w *world) chatter(j *judged) bool {
 	if c == "" || harm.MatchString(j.about.words) || c == notice && (strings.Contains(j.about.words, "success rate") || j.about.meaning == series.Success) {
 		return false
 	}
-	switch meaningTopics[j.about.meaning] {
+	measures := meaningTopics[j.about.meaning]
+	switch measures {
 	case errorsTopic, latency, down, queue, pool, refusals:
-		if _, in := w.backInBand(j); !in {
-			return false
+	default:
+		if c == cost || measures == "" || measures == certificate {
+			measures = ""
 		}
+	}
+	if _, in := w.backInBand(j); measures != "" && !in {
+		return false // it measures what matters, whatever it is called
 	}
 	if c == cost && strings.Contains(j.about.words, "budget ") && j.about.is(latency, memory, errorsTopic, budget) {
 		return false

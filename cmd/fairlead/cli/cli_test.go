@@ -133,6 +133,8 @@ var tables = map[string][]string{
 	"diagnose":       {"diagnose", "api"},
 	"alerts":         {"alerts"},
 	"silences":       {"alerts", "silences"},
+	"inbox":          {"alerts", "inbox"},
+	"triage":         {"triage", "--bundle", "testdata/triage"},
 	"silence":        {"alerts", "silence", "api", "--for", "2h", "--reason", "batch scoring"},
 	"unsilence":      {"alerts", "unsilence", "sil_01"},
 	"notify-list":    {"notify", "list"},
