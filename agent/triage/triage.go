@@ -27,19 +27,19 @@ type Kind string
 
 // The kinds of reasons. The first five page.
 const (
-	Outage     Kind = "outage"     // users notice, data is at risk, or something is exhausted
-	Burn       Kind = "burn"       // it moves steadily to a limit
-	Sustained  Kind = "sustained"  // the condition holds and nothing explains it away
-	Unknown    Kind = "unknown"    // nothing that was recorded shows that it is harmless
-	Uncovered  Kind = "uncovered"  // harmless by itself, but the only word of an outage
-	Duplicate  Kind = "duplicate"  // an open incident or another alert is about the same
-	Symptom    Kind = "symptom"    // something that the service depends on failed first
-	Flapping   Kind = "flapping"   // it comes and goes
-	Transient  Kind = "transient"  // it went by itself
-	Chatter    Kind = "chatter"    // cost, configuration and notices without effect
-	Churn      Kind = "churn"      // restarts of a rollout that is through
-	Planned    Kind = "planned"    // somebody stopped it
-	Harmless   Kind = "harmless"   // steady, with no effect and far from a limit
+	Outage    Kind = "outage"    // users notice, data is at risk, or something is exhausted
+	Burn      Kind = "burn"      // it moves steadily to a limit
+	Sustained Kind = "sustained" // the condition holds and nothing explains it away
+	Unknown   Kind = "unknown"   // nothing that was recorded shows that it is harmless
+	Uncovered Kind = "uncovered" // harmless by itself, but the only word of an outage
+	Duplicate Kind = "duplicate" // an open incident or another alert is about the same
+	Symptom   Kind = "symptom"   // something that the service depends on failed first
+	Flapping  Kind = "flapping"  // it comes and goes
+	Transient Kind = "transient" // it went by itself
+	Chatter   Kind = "chatter"   // cost, configuration and notices without effect
+	Churn     Kind = "churn"     // restarts of a rollout that is through
+	Planned   Kind = "planned"   // somebody stopped it
+	Harmless  Kind = "harmless"  // steady, with no effect and far from a limit
 )
 
 // Decision is what is to be done with one alert, and why.

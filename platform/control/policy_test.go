@@ -23,7 +23,7 @@ func allowed(v verb, kind platform.ActorKind, role platform.Role) bool {
 		return true
 	case verbPropose:
 		return kind == platform.ActorAgent || role != platform.RoleViewer
-	case verbPush, verbDeploy, verbCancel, verbRollback, verbScale, verbRestart, verbSetEnv, verbSilence:
+	case verbPush, verbDeploy, verbCancel, verbRollback, verbScale, verbRestart, verbSetEnv, verbSilence, verbAlert:
 		return kind != platform.ActorAgent && role != platform.RoleViewer
 	case verbDecide:
 		return kind == platform.ActorHuman && role != platform.RoleViewer
@@ -50,7 +50,7 @@ func TestAuthorize_EveryVerbKindAndRole(t *testing.T) {
 				}
 				want := platform.CodeDenied
 				notForAgents := []verb{
-					verbDecide, verbSilence, verbCreateProject, verbDeleteProject, verbManageTokens, verbProfile, verbReadSystem, verbNotify, verbSetBudget, verbSetRetention,
+					verbDecide, verbSilence, verbAlert, verbCreateProject, verbDeleteProject, verbManageTokens, verbProfile, verbReadSystem, verbNotify, verbSetBudget, verbSetRetention,
 				}
 				if kind == platform.ActorAgent && !slices.Contains(notForAgents, v) {
 					want = platform.CodeApprovalRequired
@@ -203,6 +203,16 @@ func TestScope_AnotherProjectIsNotFoundEverywhere(t *testing.T) {
 		},
 		"watch": func() error {
 			return b.WatchEvents(ctx, eve, platform.EventFilter{Project: "shop"}, func(platform.Event) error { return nil })
+		},
+		"inbox": func() error {
+			_, err := b.ListInboundAlerts(ctx, eve, platform.InboundFilter{SlotRef: api})
+			return err
+		},
+		"receive": func() error {
+			_, err := b.ReceiveAlerts(ctx, eve, platform.ReceiveAlertsRequest{
+				Project: "shop", Source: platform.InboundGeneric, Alerts: []platform.ReceivedAlert{{Name: "x"}},
+			})
+			return err
 		},
 		"alerts":   func() error { _, err := b.ListAlerts(ctx, eve, api); return err },
 		"silences": func() error { _, err := b.ListSilences(ctx, eve, "shop"); return err },
