@@ -363,7 +363,7 @@ func (w *world) transient(j *judged) bool {
 	e := w.effect(a.Service)
 	ratio, ok := j.beyond(valueOf(a))
 	slight := ok && a.Value != nil && ratio <= barely
-	clean := back || e.known || !j.about.effect()
+	clean := back || e.known || !j.about.effect() || a.Value == nil && j.about.is(latency) && !j.about.is(errorsTopic, down, queue)
 	switch {
 	case a.ResolvedAfter > 0 && a.ResolvedAfter <= shortStay && (slight || clean):
 	case a.ResolvedAfter > 0 && a.ResolvedAfter <= longerStay && slight && ratio <= hardly && (back || e.known):
