@@ -50,6 +50,9 @@ const (
 	EventTokenRevoked       EventKind = "token.revoked"
 	EventSilenceCreated     EventKind = "silence.created"
 	EventSilenceEnded       EventKind = "silence.ended"
+	EventAlertPaged         EventKind = "alert.paged"      // an alert from outside
+	EventAlertSuppressed    EventKind = "alert.suppressed" // the same, with the reason
+	EventAlertResolved      EventKind = "alert.resolved"
 	EventChannelCreated     EventKind = "channel.created"
 	EventChannelChanged     EventKind = "channel.changed"
 	EventChannelRemoved     EventKind = "channel.removed"
@@ -73,6 +76,7 @@ func EventKinds() []EventKind {
 		EventIncidentOpened, EventIncidentMerged, EventIncidentResolved, EventIncidentDiagnosed, EventPlanProposed,
 		EventPlanApproved, EventPlanRejected, EventPlanRefused, EventPlanExecuting, EventPlanVerified, EventPlanFailed,
 		EventPlanExpired, EventPlanStale, EventTokenCreated, EventTokenRevoked, EventSilenceCreated, EventSilenceEnded,
+		EventAlertPaged, EventAlertSuppressed, EventAlertResolved,
 		EventChannelCreated, EventChannelChanged, EventChannelRemoved, EventChannelTested, EventChannelDisabled, EventNotificationFailed,
 		EventBudgetSet, EventBudgetReached, EventRetentionSet, EventServerStarted, EventRouterStarted,
 	}

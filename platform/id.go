@@ -42,6 +42,8 @@ type (
 	TokenID string
 	// SilenceID names a Silence: sil_...
 	SilenceID string
+	// InboundID names an InboundAlert: alr_...
+	InboundID string
 	// ChannelID names a Channel: chn_...
 	ChannelID string
 	// DeliveryID names a Delivery: dlv_...
@@ -66,6 +68,7 @@ const (
 	PrefixApproval    = "apr"
 	PrefixToken       = "tok"
 	PrefixSilence     = "sil"
+	PrefixInbound     = "alr"
 	PrefixChannel     = "chn"
 	PrefixDelivery    = "dlv"
 )

@@ -34,7 +34,8 @@ const (
 	IncidentResolved IncidentState = "resolved"
 )
 
-// Incident is something that broke in a slot. Findings of the same slot, signal, rule and release merge into one.
+// Incident is something that broke in a slot. Findings of the same slot, signal, rule and release merge into one, and so do
+// those that are only its symptoms.
 type Incident struct {
 	ID            IncidentID    `json:"id"`
 	ProjectID     ProjectID     `json:"project_id"`
@@ -50,8 +51,9 @@ type Incident struct {
 	ReleaseID     ReleaseID     `json:"release_id,omitempty"`
 	ReleaseNumber int           `json:"release_number,omitempty"`
 	DeployID      DeployID      `json:"deploy_id,omitempty"`
-	Count         int           `json:"count"`    // findings merged into it
-	OnsetAt       time.Time     `json:"onset_at"` // when the symptom began, as far as the data shows
+	Count         int           `json:"count"`          // findings merged into it
+	Also          []string      `json:"also,omitempty"` // other signals and rules that are symptoms of it
+	OnsetAt       time.Time     `json:"onset_at"`       // when the symptom began, as far as the data shows
 	OpenedAt      time.Time     `json:"opened_at"`
 	LastSeenAt    time.Time     `json:"last_seen_at"`
 	ResolvedAt    *time.Time    `json:"resolved_at,omitempty"`

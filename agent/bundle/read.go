@@ -31,14 +31,36 @@ func Read(dir string) (*Bundle, error) {
 	if err := r.incident(); err != nil {
 		return nil, err
 	}
+	return b, r.parts()
+}
+
+// ReadParts is Read of a bundle that need not be of one incident, such as a list of alerts: a missing incident.json is a
+// gap. The error is of code not_found when there is no such folder.
+func ReadParts(dir string) (*Bundle, error) {
+	if info, err := os.Stat(dir); err != nil || !info.IsDir() {
+		return nil, platform.Errorf(platform.CodeNotFound, "There is no folder %s.", dir).
+			WithHint("A bundle is a folder of files; agent/eval/README.md describes them.")
+	}
+	b := &Bundle{}
+	r := &reader{dir: dir, b: b}
+	switch err := r.incident(); {
+	case platform.CodeOf(err) == platform.CodeNotFound, platform.CodeOf(err) == platform.CodeInvalid:
+		r.gap("the bundle has no incident.json that can be read")
+	case err != nil:
+		return nil, err
+	}
+	return b, r.parts()
+}
+
+func (r *reader) parts() error {
 	for _, step := range []func() error{
 		r.logs, r.metrics, r.spans, r.changes, r.topology, r.patterns, r.alerts, r.open, r.instances, r.probes,
 	} {
 		if err := step(); err != nil {
-			return nil, err
+			return err
 		}
 	}
-	return b, nil
+	return nil
 }
 
 type reader struct {

@@ -57,6 +57,15 @@ func TestClient_ReachesEveryOperation(t *testing.T) {
 	environments, err := c.ListEnvironments(ctx, "shop")
 	check(err)
 	require.Len(t, environments, 1)
+	inbox, err := c.ListInboundAlerts(ctx, platform.InboundFilter{SlotRef: slot, Decision: platform.InboundSuppress})
+	check(err)
+	require.Equal(t, p.Inbox, inbox.Items)
+	value := 0.4
+	sent, err := c.SendAlerts(ctx, platform.ReceiveAlertsRequest{Project: "shop", Service: "api", Source: platform.InboundGeneric, Alerts: []platform.ReceivedAlert{
+		{Name: "HighErrorRate", Fingerprint: "f1", Value: &value, StartsAt: httpapitest.Now, Labels: map[string]string{"team": "shop"}},
+	}})
+	check(err)
+	require.Equal(t, p.Inbox[:1], sent.Items)
 	check(c.DeleteProject(ctx, platform.DeleteProjectRequest{Project: "shop", Volumes: true}))
 
 	detail, err := c.GetSlot(ctx, slot)

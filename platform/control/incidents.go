@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 
+	"github.com/fairlead/fairlead/observability/detect"
 	"github.com/fairlead/fairlead/platform"
 	"github.com/fairlead/fairlead/platform/jobs"
 	"github.com/fairlead/fairlead/platform/secret"
@@ -155,6 +156,12 @@ func (p *Plane) report(ctx context.Context, tx *store.Tx, slot platform.Slot, f 
 	if kept, err := p.silenced(ctx, tx, slot, f); kept || err != nil {
 		return platform.Incident{}, err
 	}
+	if cause, err := coveredBy(ctx, tx, f); cause != nil || err != nil {
+		if err != nil {
+			return platform.Incident{}, err
+		}
+		return p.join(ctx, tx, slot, *cause, f)
+	}
 	return p.open(ctx, tx, slot, f)
 }
 
@@ -189,6 +196,47 @@ func (p *Plane) open(ctx context.Context, tx *store.Tx, slot platform.Slot, f pl
 		tx.Enqueue(jobs.DiagnoseIncident{IncidentID: i.ID})
 	}
 	return i, tx.InsertIncident(ctx, i)
+}
+
+// coveredBy returns the open incident that a finding is a symptom of, nil when there is none.
+func coveredBy(ctx context.Context, tx *store.Tx, f platform.Finding) (*platform.Incident, error) {
+	open, err := tx.OpenIncidentsOf(ctx, f.SlotID)
+	if err != nil {
+		return nil, err
+	}
+	for _, i := range open {
+		if detect.Covers(i, f) {
+			return &i, nil
+		}
+	}
+	return nil, nil
+}
+
+// join makes a finding part of the incident that it is a symptom of. A symptom that is new to it is told and diagnosed with it.
+func (p *Plane) join(ctx context.Context, tx *store.Tx, slot platform.Slot, i platform.Incident, f platform.Finding) (platform.Incident, error) {
+	i, err := tx.LockIncident(ctx, i.ID)
+	if err != nil {
+		return i, err
+	}
+	i.Count++
+	if f.SeenAt.After(i.LastSeenAt) {
+		i.LastSeenAt = f.SeenAt.UTC()
+	}
+	name := string(f.Signal)
+	if f.Rule != "" {
+		name = f.Rule
+	}
+	if !slices.Contains(i.Also, name) {
+		i.Also = append(i.Also, name)
+		p.record(tx, fact{
+			kind: platform.EventIncidentMerged, actor: detector, at: inSlot(slot), subject: string(i.ID), cause: string(f.DeployID),
+			summary: "Seen with it: " + f.Title, payload: map[string]any{"count": i.Count, "also": name},
+		})
+		if slot.Autonomy != platform.AutonomyOff {
+			tx.Enqueue(jobs.DiagnoseIncident{IncidentID: i.ID})
+		}
+	}
+	return i, tx.UpdateIncident(ctx, i)
 }
 
 // merge counts one more finding. A finding about another deploy brings new facts, so it is told and diagnosed again;

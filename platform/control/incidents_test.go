@@ -137,3 +137,31 @@ func TestDiagnose_AsksTheWorkerAgain(t *testing.T) {
 	require.NoError(t, b.store.Pool().QueryRow(t.Context(), "SELECT count(*) FROM river_job WHERE kind = 'diagnose_incident'").Scan(&n))
 	require.Equal(t, 1, n)
 }
+
+func TestReport_SymptomsOfOneTroubleAreOneIncident(t *testing.T) {
+	t.Parallel()
+	b := twoReleases(t)
+	ctx := t.Context()
+	report := func(change ...func(*platform.Finding)) platform.Incident {
+		i, err := b.Report(ctx, b.finding(change...))
+		require.NoError(t, err)
+		return i
+	}
+	signal := func(s platform.Signal) func(*platform.Finding) { return func(f *platform.Finding) { f.Signal = s } }
+	loop := report(signal(platform.SignalCrashLoop))
+	require.Equal(t, loop.ID, report(signal(platform.SignalErrorRate)).ID, "errors of what keeps dying")
+	joined := report(signal(platform.SignalHealthLost))
+	require.Equal(t, loop.ID, joined.ID)
+	require.Equal(t, []string{"error_rate", "health_lost"}, joined.Also)
+	require.Len(t, b.events(platform.EventIncidentMerged), 2)
+	report(signal(platform.SignalErrorRate))
+	require.Len(t, b.events(platform.EventIncidentMerged), 2, "told once each")
+	require.Len(t, b.openIncidents(), 1)
+
+	_, err := b.Report(ctx, b.finding(signal(platform.SignalCrashLoop), func(f *platform.Finding) { f.Resolved = true }))
+	require.NoError(t, err)
+	require.Empty(t, b.openIncidents())
+	own := report(signal(platform.SignalErrorRate))
+	require.NotEqual(t, loop.ID, own.ID, "what goes on without it is an incident of its own")
+	require.NotEqual(t, own.ID, report(signal(platform.SignalOOM)).ID, "a cause is no symptom of its symptom")
+}

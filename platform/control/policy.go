@@ -57,6 +57,7 @@ const (
 	verbRestart       verb = "restart"
 	verbSetEnv        verb = "set variables"
 	verbSilence       verb = "silence alerts"
+	verbAlert         verb = "send alerts"
 	verbDecide        verb = "approve or reject plans"
 	verbCreateProject verb = "create a project"
 	verbDeleteProject verb = "delete a project"
@@ -93,6 +94,7 @@ var rules = map[verb]rule{
 	verbRestart:  {role: platform.RoleOperator, automation: true, instead: "Propose the action restart: a person approves it, and Fairlead carries it out.", agentCode: platform.CodeApprovalRequired},
 	verbSetEnv:   {role: platform.RoleOperator, automation: true, instead: "Propose the action set_env: a person approves it, and Fairlead carries it out.", agentCode: platform.CodeApprovalRequired},
 
+	verbAlert:         {role: platform.RoleOperator, automation: true, agentCode: platform.CodeDenied},
 	verbSilence:       {role: platform.RoleOperator, automation: true, agentCode: platform.CodeDenied},
 	verbDecide:        {role: platform.RoleOperator, agentCode: platform.CodeDenied},
 	verbCreateProject: {role: platform.RoleAdmin, automation: true, agentCode: platform.CodeDenied},

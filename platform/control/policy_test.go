@@ -26,7 +26,7 @@ func allowed(v verb, kind platform.ActorKind, role platform.Role) bool {
 		return true
 	case verbPropose:
 		return kind == platform.ActorAgent || role != platform.RoleViewer
-	case verbPush, verbDeploy, verbCancel, verbRollback, verbScale, verbRestart, verbSetEnv, verbSilence, verbSendTelemetry:
+	case verbPush, verbDeploy, verbCancel, verbRollback, verbScale, verbRestart, verbSetEnv, verbSilence, verbAlert, verbSendTelemetry:
 		return kind != platform.ActorAgent && role != platform.RoleViewer
 	case verbDecide:
 		return kind == platform.ActorHuman && role != platform.RoleViewer
@@ -53,7 +53,7 @@ func TestAuthorize_EveryVerbKindAndRole(t *testing.T) {
 				}
 				want := platform.CodeDenied
 				notForAgents := []verb{
-					verbDecide, verbSilence, verbCreateProject, verbDeleteProject, verbManageTokens, verbProfile, verbReadSystem, verbNotify, verbSetBudget, verbSetRetention, verbSendTelemetry,
+					verbDecide, verbSilence, verbAlert, verbCreateProject, verbDeleteProject, verbManageTokens, verbProfile, verbReadSystem, verbNotify, verbSetBudget, verbSetRetention, verbSendTelemetry,
 				}
 				if kind == platform.ActorAgent && !slices.Contains(notForAgents, v) {
 					want = platform.CodeApprovalRequired
@@ -213,6 +213,16 @@ func TestScope_AnotherProjectIsNotFoundEverywhere(t *testing.T) {
 		"telemetry": func() error { _, err := b.TelemetryScope(ctx, eve, "shop", ""); return err },
 		"watch": func() error {
 			return b.WatchEvents(ctx, eve, platform.EventFilter{Project: "shop"}, func(platform.Event) error { return nil })
+		},
+		"inbox": func() error {
+			_, err := b.ListInboundAlerts(ctx, eve, platform.InboundFilter{SlotRef: api})
+			return err
+		},
+		"receive": func() error {
+			_, err := b.ReceiveAlerts(ctx, eve, platform.ReceiveAlertsRequest{
+				Project: "shop", Source: platform.InboundGeneric, Alerts: []platform.ReceivedAlert{{Name: "x"}},
+			})
+			return err
 		},
 		"alerts":   func() error { _, err := b.ListAlerts(ctx, eve, api); return err },
 		"silences": func() error { _, err := b.ListSilences(ctx, eve, "shop"); return err },

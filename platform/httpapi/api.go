@@ -124,6 +124,7 @@ func (a *API) register() {
 	a.registerExposition()
 	a.registerIncidents()
 	a.registerAlerts()
+	a.registerInbound()
 	a.registerChannels()
 	a.registerUsage()
 	a.registerPlans()

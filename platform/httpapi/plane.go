@@ -95,6 +95,12 @@ type alerts interface {
 	ListSilences(ctx context.Context, actor platform.Actor, project string) ([]platform.Silence, error)
 	CreateSilence(ctx context.Context, actor platform.Actor, req platform.CreateSilenceRequest) (platform.Silence, error)
 	EndSilence(ctx context.Context, actor platform.Actor, id platform.SilenceID) error
+	inbound
+}
+
+type inbound interface {
+	ListInboundAlerts(ctx context.Context, actor platform.Actor, f platform.InboundFilter) (platform.List[platform.InboundAlert], error)
+	ReceiveAlerts(ctx context.Context, actor platform.Actor, req platform.ReceiveAlertsRequest) ([]platform.InboundAlert, error)
 }
 
 type channels interface {

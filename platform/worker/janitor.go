@@ -14,15 +14,17 @@ import (
 const (
 	expireEvery  = 3 * time.Second
 	cleanEvery   = 10 * time.Minute
+	reviewEvery  = time.Minute
 	keptReleases = 10
 )
 
-// janitor expires plans, removes instances of slots that are gone, images that no release may need again,
+// janitor expires plans, judges quiet alerts from outside again, removes instances of slots that are gone, images that no release may need again,
 // and old deliveries.
 func (w *Worker) janitor(ctx context.Context) {
-	expire, clean := time.NewTicker(expireEvery), time.NewTicker(cleanEvery)
+	expire, clean, review := time.NewTicker(expireEvery), time.NewTicker(cleanEvery), time.NewTicker(reviewEvery)
 	defer expire.Stop()
 	defer clean.Stop()
+	defer review.Stop()
 	for {
 		var err error
 		select {
@@ -31,6 +33,8 @@ func (w *Worker) janitor(ctx context.Context) {
 		case <-expire.C:
 			_, expireErr := w.o.Plane.ExpirePlans(ctx)
 			err = errors.Join(expireErr, w.removeOrphans(ctx))
+		case <-review.C:
+			err = w.o.Plane.ReviewAlerts(ctx)
 		case <-clean.C:
 			err = errors.Join(w.removeImages(ctx), w.o.Plane.ForgetDeliveries(ctx))
 		}

@@ -50,6 +50,7 @@ type plans interface {
 	ExecutePlan(ctx context.Context, id platform.PlanID, hash string, revert func(ctx context.Context, project, commit, head string) error) (platform.Plan, error)
 	FinishPlan(ctx context.Context, id platform.PlanID, verified bool, outcome string) (platform.Plan, error)
 	ExpirePlans(ctx context.Context) (int, error)
+	ReviewAlerts(ctx context.Context) error
 }
 
 // plane is the one door, as the worker uses it; *control.Plane satisfies it.

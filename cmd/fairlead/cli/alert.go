@@ -29,7 +29,7 @@ func (a *app) alertsCommand() *cobra.Command {
 	cmd := &cobra.Command{Use: "alerts", Aliases: []string{"alert"}, Short: "Show alert rules, and silence them", Args: args("[service]"), RunE: list}
 	cmd.AddCommand(
 		&cobra.Command{Use: "list [service]", Aliases: []string{"ls"}, Short: "List alert rules and how they stand", Args: args("[service]"), RunE: list},
-		a.silenceCommand(), a.silencesCommand(), a.unsilenceCommand(),
+		a.inboxCommand(), a.silenceCommand(), a.silencesCommand(), a.unsilenceCommand(),
 	)
 	return cmd
 }
@@ -133,4 +133,44 @@ func (a *app) unsilenceCommand() *cobra.Command {
 			return nil
 		},
 	}
+}
+
+func (a *app) inboxCommand() *cobra.Command {
+	var state, decision string
+	cmd := &cobra.Command{
+		Use: "inbox [service]", Short: "List alerts from outside: what paged, what was suppressed, and why", Args: args("[service]"),
+		Example: "  fairlead alerts inbox --decision suppress\n  fairlead alerts inbox api --state firing",
+		RunE: func(cmd *cobra.Command, given []string) error {
+			l, err := call(cmd.Context(), a, func(ctx context.Context, c *client.Client) (platform.List[platform.InboundAlert], error) {
+				ref, err := a.scope(ctx, c, given)
+				if err != nil {
+					return platform.List[platform.InboundAlert]{}, err
+				}
+				return c.ListInboundAlerts(ctx, platform.InboundFilter{SlotRef: ref, State: platform.InboundState(state), Decision: platform.InboundDecision(decision)})
+			})
+			if err != nil || a.json() {
+				return a.result(l, err)
+			}
+			a.inbox(l.Items)
+			return nil
+		},
+	}
+	cmd.Flags().StringVar(&state, "state", "", "only firing or resolved ones")
+	cmd.Flags().StringVar(&decision, "decision", "", "only those of page or suppress")
+	return cmd
+}
+
+func (a *app) inbox(all []platform.InboundAlert) {
+	var rows [][]string
+	for _, in := range all {
+		decision := string(in.Decision)
+		if in.Decision == platform.InboundPage {
+			decision = a.out.red(decision)
+		}
+		of := firstOf(string(in.IncidentID), clean(in.DuplicateOf), "-")
+		rows = append(rows, []string{
+			clean(in.Project + "/" + in.Environment + "/" + firstOf(in.Service, "?")), oneLine(in.Name, 40), string(in.State), decision, in.Kind, of, a.out.ago(in.LastSeenAt), oneLine(in.Reason, 100),
+		})
+	}
+	a.listed(rows, "No alert has come from outside.", "SERVICE", "ALERT", "STATE", "DECISION", "KIND", "BY", "SEEN", "REASON")
 }

@@ -83,6 +83,15 @@ func golden(t *testing.T, name, got string) {
 	require.Empty(t, cmp.Diff(string(want), got), "run go test ./cmd/fairlead/cli -update when the change is meant")
 }
 
+// here is a path of this folder as a command that works elsewhere needs it.
+func here(path string) string {
+	abs, err := filepath.Abs(path)
+	if err != nil {
+		panic(err)
+	}
+	return abs
+}
+
 func commands() []*cobra.Command {
 	a := &app{Options: Options{Getenv: func(string) string { return "" }, Now: time.Now}, out: &screen{}}
 	var all []*cobra.Command
@@ -138,6 +147,8 @@ var tables = map[string][]string{
 	"diagnose":       {"diagnose", "api"},
 	"alerts":         {"alerts"},
 	"silences":       {"alerts", "silences"},
+	"inbox":          {"alerts", "inbox"},
+	"triage":         {"triage", "--bundle", here("testdata/triage")},
 	"silence":        {"alerts", "silence", "api", "--for", "2h", "--reason", "batch scoring"},
 	"unsilence":      {"alerts", "unsilence", "sil_01"},
 	"notify-list":    {"notify", "list"},
@@ -209,6 +220,8 @@ var verbs = map[string][]string{
 	"incidents export":      {"inc_01", "exported"},
 	"alerts":                {},
 	"alerts list":           {"api"},
+	"alerts inbox":          {},
+	"triage":                {"--bundle", here("testdata/triage")},
 	"alerts silence":        {"api", "--reason", "batch scoring"},
 	"alerts silences":       {},
 	"alerts unsilence":      {"sil_01"},

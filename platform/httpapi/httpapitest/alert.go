@@ -14,6 +14,21 @@ func (p *Plane) fillAlerts() {
 	p.Alerts[0].State, p.Alerts[0].IncidentID = platform.AlertFiring, IncidentID
 	p.Alerts[1].State, p.Alerts[1].SilencedBy = platform.AlertSilenced, "sil_01"
 	kept := Now.Add(-time.Minute)
+	value := 0.021
+	p.Inbox = []platform.InboundAlert{
+		{
+			ID: "alr_02", Project: "shop", Environment: "production", Service: "api", Source: platform.InboundAlertmanager, Fingerprint: "c1", Name: "HighErrorRate",
+			Severity: "info", State: platform.InboundFiring, Decision: platform.InboundPage, Kind: "outage", Reason: "38% of the requests to api fail.",
+			Evidence: []string{"alr_02"}, IncidentID: IncidentID, StartsAt: Now.Add(-10 * time.Minute), LastSeenAt: Now.Add(-time.Minute),
+			Firings: []time.Time{Now.Add(-10 * time.Minute)}, Count: 2,
+		},
+		{
+			ID: "alr_01", Project: "shop", Environment: "production", Service: "api", Source: platform.InboundGrafana, Fingerprint: "c2", Name: "ProbeFailed",
+			Severity: "critical", Value: &value, State: platform.InboundFiring, Decision: platform.InboundSuppress, Kind: "flapping",
+			Reason: "It fired 14 times in an hour and was over after 40s; nothing shows an effect on users.", Evidence: []string{"alr_01"},
+			StartsAt: Now.Add(-time.Hour), LastSeenAt: Now.Add(-2 * time.Minute), Firings: []time.Time{Now.Add(-2 * time.Minute)}, Stayed: platform.Duration(40 * time.Second), Count: 28,
+		},
+	}
 	p.Silences = []platform.Silence{{
 		ID: "sil_01", Project: "shop", Service: "api", Rule: "cpu-throttled", Reason: "batch scoring runs until noon",
 		Actor:    platform.Actor{Kind: platform.ActorHuman, Name: "ada", Role: platform.RoleAdmin},
@@ -45,4 +60,17 @@ func (p *Plane) EndSilence(_ context.Context, actor platform.Actor, id platform.
 		return missing("silence", string(id))
 	}
 	return p.write("EndSilence", actor, id)
+}
+
+// ListInboundAlerts lists the sample alerts from outside.
+func (p *Plane) ListInboundAlerts(_ context.Context, actor platform.Actor, f platform.InboundFilter) (platform.List[platform.InboundAlert], error) {
+	return platform.List[platform.InboundAlert]{Items: p.Inbox}, p.read("ListInboundAlerts", actor, f)
+}
+
+// ReceiveAlerts answers the first sample.
+func (p *Plane) ReceiveAlerts(_ context.Context, actor platform.Actor, req platform.ReceiveAlertsRequest) ([]platform.InboundAlert, error) {
+	if err := req.Check(); err != nil {
+		return nil, err
+	}
+	return p.Inbox[:1], p.write("ReceiveAlerts", actor, req)
 }

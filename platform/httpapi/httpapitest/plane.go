@@ -44,6 +44,7 @@ type Plane struct {
 	Tokens     []platform.Token
 	Alerts     []platform.Alert
 	Silences   []platform.Silence
+	Inbox      []platform.InboundAlert
 	Channels   []platform.Channel
 	Deliveries []platform.Delivery
 	WhyAnswer  platform.Why
