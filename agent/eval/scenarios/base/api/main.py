@@ -44,12 +44,11 @@ class Handler(BaseHTTPRequestHandler):
     def serve(self, handle, query):
         metrics.count("http_requests_total")
         try:
-            self.answer(200, handle(query))
-        except (BrokenPipeError, ConnectionResetError):
-            self.close_connection = True
+            value = handle(query)
         except Exception:
             log.exception("request failed: GET %s", self.path)
-            self.answer(500, {"error": "internal server error"})
+            return self.answer(500, {"error": "internal server error"})
+        self.answer(200, value)
 
     def answer(self, status, value):
         self.send(status, "application/json", json.dumps(value).encode())

@@ -37,9 +37,17 @@ class Handler(BaseHTTPRequestHandler):
         if url.path == "/metrics":
             return self.send(200, "text/plain; version=0.0.4", metrics.text().encode())
         if url.path == "/price":
-            metrics.count("price_lookups_total")
-            return self.answer(200, lookup(query.get("sku", "")))
+            return self.serve(lookup, query.get("sku", ""))
         self.answer(404, {"error": "no such path"})
+
+    def serve(self, handle, asked):
+        metrics.count("price_lookups_total")
+        try:
+            value = handle(asked)
+        except Exception:
+            log.exception("request failed: GET %s", self.path)
+            return self.answer(500, {"error": "internal server error"})
+        self.answer(200, value)
 
     def answer(self, status, value):
         self.send(status, "application/json", json.dumps(value).encode())
