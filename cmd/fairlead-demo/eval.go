@@ -54,9 +54,10 @@ func evaluate(ctx context.Context, e evaluation) int {
 		return 1
 	}
 	began := time.Now()
+	w.records = filepath.Join(filepath.Dir(e.out), "incidents")
 	results := w.playAll(ctx, set, cases, max(1, e.atOnce))
 	printResults(os.Stdout, results, time.Since(began))
-	if err := writeResults(e.out, results); err != nil {
+	if err := writeJSON(e.out, results); err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		return 1
 	}
@@ -114,13 +115,14 @@ func (w *world) play(ctx context.Context, set scenarios.Set, c scenarios.Case) s
 	return r
 }
 
-func writeResults(file string, results []scenarios.Result) error {
-	raw, err := json.MarshalIndent(results, "", "  ")
+// writeJSON writes a value into a file, with its folder where that is missing.
+func writeJSON(file string, value any) error {
+	raw, err := json.MarshalIndent(value, "", "  ")
 	if err != nil {
-		return fmt.Errorf("write the results: %w", err)
+		return fmt.Errorf("write %s: %w", file, err)
 	}
 	if err := os.MkdirAll(filepath.Dir(file), 0o755); err != nil {
-		return fmt.Errorf("write the results: %w", err)
+		return fmt.Errorf("write %s: %w", file, err)
 	}
 	return os.WriteFile(file, append(raw, '\n'), 0o644)
 }

@@ -64,6 +64,9 @@ func (s *scene) play(ctx context.Context) (scenarios.Result, error) {
 	if err != nil {
 		return scenarios.Result{}, err
 	}
+	if err := writeJSON(filepath.Join(s.records, s.c.Name+".json"), detail); err != nil {
+		return scenarios.Result{}, err
+	}
 	return scenarios.Score(expected, detail.Incident, *detail.Diagnosis), nil
 }
 

@@ -39,6 +39,7 @@ type world struct {
 	serving  *load // the load that is running, nil when none is
 
 	projects []string // that are deleted at the end
+	records  string   // eval: the folder of the incidents as they were read
 
 	good     string // SHA of the newest commit that works
 	incident string // of the release that answers 500
