@@ -66,6 +66,27 @@ func TestScenarios_AreAsManyAndAsMixedAsPromised(t *testing.T) {
 	require.GreaterOrEqual(t, healthy, 4)
 }
 
+// categories that a diagnosis may have; each is played.
+const categories = `oom_killed cuda_oom missing_env port_mismatch bad_health_path slow_start migration_failed schema_mismatch
+	disk_full image_pull arch_mismatch bad_command dependency_down dns_failure bad_credentials queue_backlog poison_message
+	memory_leak bad_config upstream_5xx rate_limited build_failed import_error gpu_unavailable shm_exhausted
+	volume_permission read_only_fs fd_exhausted pool_exhausted port_in_use noisy_neighbour cert_expired clock_skew
+	traffic_surge retry_storm hang ungraceful_stop missing_mount_or_network bad_model_artifact request_too_large log_flood
+	code_error latency_regression cache_stampede flag_change healthy`
+
+func TestScenarios_EveryCategoryIsPlayed(t *testing.T) {
+	t.Parallel()
+	played := map[string]bool{}
+	for _, c := range all(t).Cases {
+		played[string(c.Category)] = true
+	}
+	for _, category := range strings.Fields(categories) {
+		require.True(t, played[category], category)
+		delete(played, category)
+	}
+	require.Empty(t, played, "categories that are none")
+}
+
 // TestScenarios_AnInnocentDeployStandsNearEachFault: convicting whatever was deployed last must not pay.
 func TestScenarios_AnInnocentDeployStandsNearEachFault(t *testing.T) {
 	t.Parallel()
