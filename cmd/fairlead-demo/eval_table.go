@@ -25,7 +25,7 @@ func printLine(out io.Writer, r scenarios.Result) {
 		word = "MISS"
 	}
 	if r.Error != "" {
-		fmt.Fprintf(out, "%s %-24s not played to its end: %s\n", word, r.Name, platform.Truncate(r.Error, 400))
+		fmt.Fprintf(out, "%s %-24s not played to its end: %s\n", word, r.Name, platform.Truncate(r.Error, 900))
 		return
 	}
 	fmt.Fprintf(out, "%s %-24s %s by %s: %s; diagnosed in %.0f ms, %.0f s in all\n", word, r.Name, r.Verdict, orNothing(string(r.Signal)), r.Category, r.DiagnosisMS, r.TookMS/1000)
