@@ -122,14 +122,22 @@ func printResults(out io.Writer, results []scenarios.Result, took time.Duration)
 	}
 	all.print(out)
 	fmt.Fprintf(out, "\n%d scenarios in %s; convicted counts innocent commits\n", len(results), took.Round(time.Second))
+	for _, m := range musts(results) {
+		fmt.Fprintf(out, "%-4s %s: %s\n", map[bool]string{true: "ok", false: "MISS"}[m.met], m.what, m.seen)
+	}
 }
 
 func (t *tally) print(out io.Writer) {
 	fmt.Fprintf(out, tableRow, t.name, t.played, t.verdict, t.category, t.service, t.change, t.top3, t.convicted.yes, t.none.yes, t.middle())
 }
 
-// meets reports whether the results are as good as they must be.
-func meets(results []scenarios.Result) bool {
+// must is one thing that the evaluation must reach.
+type must struct {
+	what, seen string
+	met        bool
+}
+
+func musts(results []scenarios.Result) []must {
 	var all, healthy tally
 	for _, r := range results {
 		all.add(r)
@@ -137,6 +145,19 @@ func meets(results []scenarios.Result) bool {
 			healthy.add(r)
 		}
 	}
-	return all.category.rate() >= mustCategory && all.change.rate() >= mustChange && all.convicted.yes == 0 &&
-		healthy.verdict.rate() == 1 && all.middle() < mustDiagnosis
+	rate := func(s share, least float64) (string, bool) { return fmt.Sprintf("%.2f", s.rate()), s.rate() >= least }
+	category, categoryMet := rate(all.category, mustCategory)
+	change, changeMet := rate(all.change, mustChange)
+	return []must{
+		{fmt.Sprintf("the right category in at least %.2f", mustCategory), category, categoryMet},
+		{fmt.Sprintf("the right change in at least %.2f", mustChange), change, changeMet},
+		{"no innocent commit convicted", fmt.Sprint(all.convicted.yes), all.convicted.yes == 0},
+		{"every healthy case called healthy", healthy.verdict.String(), healthy.verdict.rate() == 1},
+		{fmt.Sprintf("median diagnosis under %.0f ms", mustDiagnosis), fmt.Sprintf("%.0f ms", all.middle()), all.middle() < mustDiagnosis},
+	}
+}
+
+// meets reports whether the results are as good as they must be.
+func meets(results []scenarios.Result) bool {
+	return !slices.ContainsFunc(musts(results), func(m must) bool { return !m.met })
 }

@@ -92,4 +92,6 @@ func TestPrintResults_HasARowForEachCategoryAndOneForAll(t *testing.T) {
 	printResults(&out, []scenarios.Result{right("hang", platform.VerdictCause), wrong, right("oom_killed", platform.VerdictCause)}, 90*time.Second)
 	require.Contains(t, out.String(), "hang                         2/2       2/2       1/2")
 	require.Contains(t, out.String(), "all                          3/3       3/3       2/3")
+	require.Contains(t, out.String(), "MISS no innocent commit convicted: 1")
+	require.Contains(t, out.String(), "ok   median diagnosis under 1000 ms: 400 ms")
 }
