@@ -13,7 +13,7 @@ import metrics
 lock = threading.Lock()
 waiting = collections.deque()
 leased = {}  # id -> (job, when)
-LEASE_SECONDS = 3
+LEASE_SECONDS = 5
 numbers = itertools.count(1)
 
 
