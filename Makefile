@@ -53,6 +53,12 @@ demo: build needs-demo ## walk the main job from nothing to its last line, and c
 	@$(GO) build -o $(BIN)/fairlead-demo ./cmd/fairlead-demo
 	@$(BIN)/fairlead-demo -fairlead $(BIN)/fairlead -example deploy/examples/model-api
 
+# FAULTS=name,name plays some scenarios alone.
+.PHONY: eval-faults
+eval-faults: build needs-demo ## play real faults in real containers and score their diagnoses
+	@$(GO) build -o $(BIN)/fairlead-demo ./cmd/fairlead-demo
+	@$(BIN)/fairlead-demo -fairlead $(BIN)/fairlead -limit 30m -only "$(FAULTS)" -out $(BUILD)/eval/faults.json eval
+
 .PHONY: up
 up: build needs ## start Fairlead for daily use (API=host:port ROUTER=host:port change the addresses)
 	@$(BIN)/fairlead server --detach --api $(API) --router $(ROUTER)

@@ -1,6 +1,6 @@
 // Command fairlead-demo walks the main job of Fairlead from nothing to its last line: push, go live behind a gate, break,
 // be explained, be fixed with a human's yes. With the word bench it measures the deploy overhead instead, with bench-logs
-// how fast lines are kept and found.
+// how fast lines are kept and found, and with eval it plays real faults and scores their diagnoses.
 //
 // It owns a world of its own (state folder, Postgres, server, router, free ports) and removes it at the end. It drives
 // the product as a user would, with the real fairlead and git programs, real HTTP load and a real MCP client, and
@@ -26,7 +26,10 @@ func run() int {
 	example := flag.String("example", "deploy/examples/model-api", "the example project")
 	keep := flag.Bool("keep", false, "keep the world after the last step, to look around")
 	limit := flag.Duration("limit", 15*time.Minute, "stop after this long")
-	figures := flag.String("out", "build/bench/deploy.json", "bench: file of the figures")
+	figures := flag.String("out", "build/bench/deploy.json", "bench and eval: file of the figures")
+	only := flag.String("only", "", "eval: these scenarios alone, separated by commas")
+	list := flag.Bool("list", false, "eval: list the scenarios and end")
+	atOnce := flag.Int("at-once", 3, "eval: scenarios side by side")
 	flag.Parse()
 	switch flag.Arg(0) {
 	case "app":
@@ -49,6 +52,8 @@ func run() int {
 		return bench(ctx, *binary, *figures, benchBlueYAML, measureOverhead)
 	case "bench-logs":
 		return bench(ctx, *binary, *figures, writerBlue, measureLogs)
+	case "eval":
+		return evaluate(ctx, evaluation{binary: *binary, out: *figures, only: *only, list: *list, atOnce: *atOnce})
 	}
 	began := time.Now()
 	r := newReport(os.Stdout)

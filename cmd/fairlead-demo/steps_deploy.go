@@ -237,7 +237,7 @@ func failureWords(d platform.Deploy) string {
 	if d.Failure == nil {
 		return ""
 	}
-	return ": " + platform.Truncate(d.Failure.Message, 160)
+	return ": " + platform.Truncate(d.Failure.Message, 600)
 }
 
 func firstCause(detail platform.IncidentDetail) (platform.Cause, bool) {

@@ -38,6 +38,9 @@ type world struct {
 	engine   runtime.Runtime
 	serving  *load // the load that is running, nil when none is
 
+	projects []string // that are deleted at the end
+	records  string   // eval: the folder of the incidents as they were read
+
 	good     string // SHA of the newest commit that works
 	incident string // of the release that answers 500
 	plan     string // the rollback that the human approved
@@ -47,7 +50,7 @@ type world struct {
 const planLife = 75 * time.Second
 
 func newWorld(ctx context.Context, binary, example string, r *report) (*world, error) {
-	w := &world{report: r}
+	w := &world{report: r, projects: []string{"shop"}}
 	var err error
 	if w.binary, err = filepath.Abs(binary); err != nil {
 		return w, err
@@ -65,8 +68,10 @@ func newWorld(ctx context.Context, binary, example string, r *report) (*world, e
 	if w.router, err = freeAddress(ctx); err != nil {
 		return w, err
 	}
-	if err := os.CopyFS(w.repo, os.DirFS(example)); err != nil {
-		return w, fmt.Errorf("copy the example: %w", err)
+	if example != "" {
+		if err := os.CopyFS(w.repo, os.DirFS(example)); err != nil {
+			return w, fmt.Errorf("copy the example: %w", err)
+		}
 	}
 	if err := w.startPostgres(ctx); err != nil {
 		return w, err
@@ -242,7 +247,7 @@ func (w *world) close(keep bool) {
 	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute)
 	defer cancel()
 	if w.server != nil && w.server.Process != nil {
-		w.deleteProject(ctx)
+		w.deleteProjects(ctx)
 		_, _ = w.run(ctx, w.dir, w.env(), w.binary, "server", "stop")
 		_ = w.server.Process.Kill()
 	}
@@ -260,16 +265,19 @@ func (w *world) close(keep bool) {
 	}
 }
 
-// deleteProject removes the project as a user would, with its containers, images and volumes.
-func (w *world) deleteProject(ctx context.Context) {
+// deleteProjects removes the projects as a user would, with their containers, images and volumes.
+func (w *world) deleteProjects(ctx context.Context) {
 	if w.client == nil || w.engine == nil {
 		return
 	}
-	if out, code := w.fairlead(ctx, "project", "delete", "shop", "--yes", "--volumes"); code != 0 {
-		w.say("clean-up: %s", strings.TrimSpace(out))
-		return
+	for _, project := range w.projects {
+		err := w.client.DeleteProject(ctx, platform.DeleteProjectRequest{Project: project, Volumes: true})
+		if err != nil && platform.CodeOf(err) != platform.CodeNotFound {
+			w.say("clean-up: %v", err)
+			return
+		}
 	}
-	_ = w.until(ctx, 30*time.Second, "the project's containers are gone", func() (bool, error) {
+	_ = w.until(ctx, 30*time.Second, "the projects' containers are gone", func() (bool, error) {
 		left, err := w.engine.List(ctx, nil)
 		return err == nil && len(left) == 0, err
 	})
@@ -291,8 +299,10 @@ func (w *world) removeContainers(ctx context.Context) error {
 	for image := range images {
 		_ = w.engine.RemoveImage(ctx, image)
 	}
-	if err := w.engine.RemoveNetwork(ctx, "fairlead-shop-production"); err != nil {
-		return err
+	for _, project := range w.projects {
+		if err := w.engine.RemoveNetwork(ctx, "fairlead-"+project+"-production"); err != nil {
+			return err
+		}
 	}
 	return w.engine.RemoveVolume(ctx, "fairlead-shop-production-models")
 }
