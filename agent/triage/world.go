@@ -203,10 +203,14 @@ func rates(points []bundle.Point) []bundle.Point {
 // lowWords are words of a metric or alert that is bad when it is low.
 var lowWords = []string{" free ", " avail ", " available ", " left ", " remaining ", " headroom ", " success ", " availability ", " low ", " below ", " ready ", " up "}
 
+// lowMeanings are what a metric that is bad when it is low may mean.
+var lowMeanings = []series.Meaning{
+	series.CertDays, series.DiskFree, series.Success, series.CacheHits, series.Up, series.Replicas, series.Processed,
+}
+
 // lowIsBad reports whether the alert fires below its threshold rather than above.
 func (j *judged) lowIsBad() bool {
-	switch j.about.meaning {
-	case series.CertDays, series.DiskFree, series.Success, series.CacheHits, series.Up, series.Replicas, series.Processed:
+	if slices.Contains(lowMeanings, j.about.meaning) {
 		return true
 	}
 	words := " " + plain(j.alert.Name+" "+j.alert.Metric)
