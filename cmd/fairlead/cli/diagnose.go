@@ -17,7 +17,7 @@ func (a *app) diagnoseCommand() *cobra.Command {
 	var again bool
 	var folder string
 	cmd := &cobra.Command{
-		Use: "diagnose <incident|service>", Short: "Explain what broke: cause, evidence, what to do",
+		Use: "diagnose [incident|service]", Short: "Explain what broke: cause, evidence, what to do",
 		Args: func(cmd *cobra.Command, given []string) error {
 			if folder != "" {
 				return nil // diagnoseBundle says what is wrong with both

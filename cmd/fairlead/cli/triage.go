@@ -13,7 +13,7 @@ import (
 func (a *app) triageCommand() *cobra.Command {
 	var dir string
 	cmd := &cobra.Command{
-		Use: "triage --bundle <folder>", Short: "Say which of recorded alerts need somebody, and why", Args: args(),
+		Use: "triage", Short: "Say which of recorded alerts need somebody, and why", Args: args(),
 		Long: "Reads the alerts of a bundle, a folder of files, and says of each whether it pages or is suppressed, with the reason and\n" +
 			"what shows it. Behaviour decides, not the severity. It needs no server; `fairlead alerts inbox` shows live ones.",
 		RunE: func(_ *cobra.Command, _ []string) error {
