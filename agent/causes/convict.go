@@ -75,7 +75,7 @@ func (w *world) convict(l *lead) (guilty *charge, acquitted []platform.RuledOut)
 		}
 	}
 	need := convicts
-	if ways[l.category].outside || l.common {
+	if l.outside() {
 		need = sureOnly
 	}
 	if best != nil && best.score < need && w.unrivalled(l, best, second) {
@@ -101,7 +101,7 @@ func (w *world) convict(l *lead) (guilty *charge, acquitted []platform.RuledOut)
 // change of the very service, while every other change near the onset reaches nothing.
 func (w *world) unrivalled(l *lead, best, second *charge) bool {
 	least := 0.34
-	if ways[l.category].outside || l.common {
+	if l.outside() {
 		least = 0.42
 		if best.Kind == platform.ChangeCommit || best.Kind == platform.ChangeDeploy {
 			return false
@@ -127,6 +127,10 @@ func (w *world) charge(l *lead, c *candidate) *charge {
 	}
 	if c.prose {
 		ch.how = "it touches only documents or tests"
+		return ch
+	}
+	if !comesBefore(l.category) && !w.runs(c) {
+		ch.how = "nothing that runs holds it: every instance is older, and no deploy brought it"
 		return ch
 	}
 	kin := w.kinship(l, c)
@@ -157,6 +161,56 @@ func (w *world) charge(l *lead, c *candidate) *charge {
 		ch.score += 0.02
 	}
 	return ch
+}
+
+// runs reports whether a commit may be in what runs: one that no deploy brought, in a service whose instances are all older
+// than it, is not. It needs both to be recorded: where nothing says so, a commit counts as live.
+func (w *world) runs(c *candidate) bool {
+	if c.Kind != platform.ChangeCommit || c.service == "" || len(c.tags) > 0 || c.head || !c.live.Equal(c.At) {
+		return true
+	}
+	deploys, instances := 0, 0
+	for _, d := range w.f.Changes {
+		if d.Kind == platform.ChangeDeploy {
+			deploys++
+		}
+	}
+	for _, in := range w.f.Fleet {
+		if in.Service != c.service {
+			continue
+		}
+		if instances++; in.StartedAt.IsZero() || !in.StartedAt.Before(c.At) {
+			return true
+		}
+	}
+	return deploys == 0 || instances == 0
+}
+
+// comesBefore are faults that keep a release from running: the change that brings them is in no instance.
+func comesBefore(c platform.Category) bool {
+	switch c {
+	case platform.CategoryBuildFailed, platform.CategoryMigrationFailed, platform.CategoryImagePull, platform.CategoryBadCommand, platform.CategoryArchMismatch,
+		platform.CategoryMissingMount, platform.CategoryImportError, platform.CategoryMissingEnv:
+		return true
+	default:
+	}
+	return false
+}
+
+// fromOutside are words that say themselves that nothing of ours was changed: a limit, an expiry or an outage of another.
+var fromOutside = like(`toomanyrequests|pull rate limit|unauthenticated pull|has expired|expired certificate|certificate[_ ]expired|cert_has_expired|password expired|will expire|account (?:is )?locked|account has been (?:suspended|disabled|deactivated)|billing|insufficient[_ ]quota|insufficient funds|payment required|overloaded_error|service outage|scheduled maintenance`)
+
+// outside reports whether the fault mostly comes from outside, by its kind or by its own words.
+func (l *lead) outside() bool {
+	if ways[l.category].outside || l.common {
+		return true
+	}
+	for _, c := range l.claims {
+		if fromOutside.MatchString(c.Quote) {
+			return true
+		}
+	}
+	return false
 }
 
 // kinship says how near the candidate's service is to the one that failed first.
@@ -318,11 +372,14 @@ func (w *world) touch(l *lead, c *candidate, ch *charge) float64 {
 	}
 	touchKnobs(c, l.category, take)
 	vocabulary := touchWords(c, way, func(score float64, how, quote, file string, h *Hunk) {
-		if way.outside || l.common { // many innocent changes speak of it
+		if l.outside() { // many innocent changes speak of it
 			score = math.Min(score, sureOnly-0.05)
 		}
 		take(score, how, quote, file, h)
 	})
+	if best >= 0.6 && vocabulary == 0 && c.Kind == platform.ChangeCommit && l.outside() && len(l.frames) == 0 {
+		best = sureOnly - 0.05 // a word in common, in a change that cannot bring such a fault
+	}
 	if best > 0 && vocabulary > 0 && best > vocabulary {
 		best = math.Min(1, best+0.1) // it names what failed, and does so in a way that can bring it
 	}

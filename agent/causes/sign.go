@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/fairlead/fairlead/agent/series"
 	"github.com/fairlead/fairlead/platform"
 )
 
@@ -163,7 +164,7 @@ var agents = regexp.MustCompile(`(?i)^(?:dockerd?|docker-engine|containerd|runc|
 // subject is the service that a voice speaks of: its own, or, where a part of the platform speaks of what it starts, the one
 // that the line names or else the incident's.
 func (d *docket) subject(v *voice, category platform.Category) string {
-	if !agents.MatchString(v.Service) || slices.Contains(d.w.needs[d.w.f.Incident.Service], v.Service) && category == platform.CategoryDependency {
+	if !agents.MatchString(v.Service) && (!d.hostSpeaks(v) || !ofContainers(category)) || slices.Contains(d.w.needs[d.w.f.Incident.Service], v.Service) && category == platform.CategoryDependency {
 		return v.Service
 	}
 	lower := strings.ToLower(v.Text)
@@ -176,7 +177,54 @@ func (d *docket) subject(v *voice, category platform.Category) string {
 	if best != "" {
 		return best
 	}
+	if category == platform.CategoryOOMKilled {
+		if s := d.shortOfMemory(); s != "" {
+			return s
+		}
+	}
 	return d.w.f.Incident.Service
+}
+
+// hostPart is how the journal of a machine names who speaks.
+var hostPart = regexp.MustCompile(`^(?:\S+ )?(?:kernel|systemd|dockerd|containerd|kubelet|runc|crio|podman)(?:\[\d+\])?: `)
+
+// hostSpeaks reports whether a line is of a machine's own journal, and the machine runs no instances by that name.
+func (d *docket) hostSpeaks(v *voice) bool {
+	if !hostPart.MatchString(v.Text) {
+		return false
+	}
+	for _, in := range d.w.f.Fleet {
+		if in.Service == v.Service {
+			return false
+		}
+	}
+	return true
+}
+
+// ofContainers are faults of one container that its host reports: the host itself is well.
+func ofContainers(c platform.Category) bool {
+	switch c {
+	case platform.CategoryOOMKilled, platform.CategoryImagePull, platform.CategoryBadCommand, platform.CategoryArchMismatch, platform.CategoryMissingMount,
+		platform.CategoryUngracefulStop, platform.CategorySlowStart, platform.CategoryPortInUse:
+		return true
+	default:
+	}
+	return false
+}
+
+// shortOfMemory is the service that was killed for memory as its own instances or counters tell.
+func (d *docket) shortOfMemory() string {
+	for _, in := range d.w.f.Fleet {
+		if in.OOMKilled && !in.StoppedByUs() {
+			return in.Service
+		}
+	}
+	for _, m := range d.w.metrics {
+		if words := series.Words(m.Name); (words["oom"] || words["oomkills"]) && m.Up() && m.Kind != series.Flat {
+			return m.Service
+		}
+	}
+	return ""
 }
 
 func speaker(service string) string {
@@ -210,7 +258,9 @@ var (
 	portWord  = regexp.MustCompile(`\b(?:port|PORT|Port|:)\s?=?:?\s?(\d{2,5})\b`)
 	// spokenField is the message of a logfmt line: what a program calls its step is no name that failed.
 	spokenField = regexp.MustCompile(`\b(?:msg|level|logger|caller|event|component|module)="[^"]*"`)
-	quotedAny   = regexp.MustCompile("['\"`]([\\w./@-]{2,100})['\"`]")
+	// jsonKey is the key of a structured record: it tells how a program writes its log, not what failed.
+	jsonKey   = regexp.MustCompile(`"[\w.-]{1,60}"\s*:`)
+	quotedAny = regexp.MustCompile("['\"`]([\\w./@-]{2,100})['\"`]")
 )
 
 // common are names that stand in many lines and tell nothing.
@@ -218,7 +268,7 @@ var common = map[string]bool{
 	"trace_id": true, "request_id": true, "span_id": true, "user_id": true, "order_id": true, "session_id": true, "error": true, "app": true, "main": true,
 	"localhost": true, "http": true, "https": true, "none": true, "null": true, "true": true, "false": true, "id": true, "status_code": true, "error_code": true,
 	"/app": true, "/usr": true, "tcp": true, "connection_refused": true, "utf-8": true, "context_length_exceeded": true, "invalid_api_key": true, "insufficient_quota": true,
-	"overloaded_error": true, "cached": true, "site-packages": true, "python3": true, "get": true, "post": true, "duration_ms": true,
+	"err": true, "msg": true, "message": true, "level": true, "reason": true, "exception": true, "overloaded_error": true, "cached": true, "site-packages": true, "python3": true, "get": true, "post": true, "duration_ms": true,
 }
 
 // name reads the names that a line gives: places in code, variables, columns, hosts, paths and ports.
@@ -258,7 +308,8 @@ func (d *docket) name(l *lead, v *voice, m match) {
 		}
 	}
 	add(capsName.FindAllString(q, 6)...)
-	for _, g := range quotedAny.FindAllStringSubmatch(spokenField.ReplaceAllString(q, ""), 8) {
+	plain := jsonKey.ReplaceAllString(spokenField.ReplaceAllString(q, ""), "")
+	for _, g := range quotedAny.FindAllStringSubmatch(plain, 8) {
 		if !strings.ContainsAny(g[1], " ") && strings.IndexFunc(g[1], isLetter) >= 0 {
 			add(g[1])
 		}
