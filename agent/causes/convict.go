@@ -18,6 +18,7 @@ type lead struct {
 	score    float64 // 0 to 1, from signs alone
 	claims   []platform.Claim
 	onset    time.Time     // when its signs began; zero when they do not say
+	telling  float64       // the score of the sign that the onset is of
 	slack    time.Duration // how far off the onset may be
 	slow     bool          // it builds up: the change may be much older than what was seen
 	names    []string      // words that the signs name: variables, columns, paths, ports
@@ -371,6 +372,9 @@ func (w *world) touch(l *lead, c *candidate, ch *charge) float64 {
 		take(0.85, "it speaks of what failed", firstLine(c.Message), "", nil)
 	}
 	touchKnobs(c, l.category, take)
+	if line, h := c.adds(way.direct); line != "" && c.service == l.service {
+		take(0.76, "it adds what brings this by itself", line, h.path, h.hunk)
+	}
 	vocabulary := touchWords(c, way, func(score float64, how, quote, file string, h *Hunk) {
 		if l.outside() { // many innocent changes speak of it
 			score = math.Min(score, sureOnly-0.05)
@@ -394,6 +398,32 @@ func (w *world) touch(l *lead, c *candidate, ch *charge) float64 {
 		take(fit, fmt.Sprintf("a change of kind %s can bring this by itself", c.Kind), firstLine(c.Message), "", nil)
 	}
 	return best
+}
+
+// place is where a line stands in a difference.
+type place struct {
+	path string
+	hunk *Hunk
+}
+
+// adds finds a line of code that a change added and the expression fits.
+func (c *candidate) adds(re *regexp.Regexp) (string, place) {
+	if re == nil {
+		return "", place{}
+	}
+	for _, d := range c.Hunks {
+		if isProse(d.Path()) {
+			continue
+		}
+		for i := range d.Hunks {
+			for _, l := range d.Hunks[i].Lines {
+				if text := strings.TrimSpace(stripComment(l.Text)); l.Op == '+' && re.MatchString(text) {
+					return text, place{d.Path(), &d.Hunks[i]}
+				}
+			}
+		}
+	}
+	return "", place{}
 }
 
 // inCode reports whether a fault of the category lies in the code that its stack trace runs through.

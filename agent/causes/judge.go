@@ -307,9 +307,19 @@ func (d *docket) explain() {
 	}
 }
 
-// tellsBetter reports whether a change convicts the first lead and none the second.
+// alerted is how a program tells that its peer refused the certificate it showed.
+var alerted = like(`alert[^"\n]{0,60}certificate[ _]expired|certificate_expired[^\n]{0,120}alert|remote error: tls: expired certificate|alert number 45|received fatal alert: certificate_expired|SSLV3_ALERT_CERTIFICATE_EXPIRED`)
+
+// holds reports whether the lead's service was told that its own certificate has expired.
+func (l *lead) holds() bool {
+	return slices.ContainsFunc(l.claims, func(c platform.Claim) bool { return alerted.MatchString(c.Quote) })
+}
+
+// tellsBetter reports whether a change convicts the first lead and none the second, or the first names the culprit itself.
 func (d *docket) tellsBetter(l, other *lead) bool {
 	switch l.category {
+	case platform.CategoryCertExpired:
+		return l.holds() && !other.holds()
 	case platform.CategoryReadOnlyFS, platform.CategoryBadCredentials, platform.CategorySchemaMismatch, platform.CategoryRequestTooLarge:
 	default:
 		return false
@@ -416,6 +426,19 @@ func (d *docket) kind(l *lead, guilty *charge, c *platform.Cause) {
 	case guilty.Kind == platform.ChangeConfig && l.category == platform.CategoryCodeError:
 		c.Category = platform.CategoryBadConfig
 	}
+	if d.w.reaches(guilty.service, l.service) && callersBring(l.category) && d.w.observed(guilty.service) {
+		c.Service = guilty.service // what it does to the one it calls is its own fault
+	}
+}
+
+// callersBring are faults that lie in how a service uses another, not in the other.
+func callersBring(c platform.Category) bool {
+	switch c {
+	case platform.CategoryRetryStorm, platform.CategoryCacheStampede, platform.CategoryRateLimited, platform.CategoryRequestTooLarge, platform.CategoryPoisonMessage:
+		return true
+	default:
+	}
+	return false
 }
 
 func dedupeClaims(in []platform.Claim) []platform.Claim {

@@ -2,6 +2,7 @@ package causes
 
 import (
 	"fmt"
+	"maps"
 	"math"
 	"slices"
 	"strings"
@@ -173,6 +174,9 @@ func (d *docket) neighbours() {
 			continue
 		}
 		mates := d.w.sharing[m.Service]
+		if len(mates) == 0 && machine(d.w, m.Service) { // nobody says what runs on it: whatever shares a host may
+			mates = slices.Sorted(maps.Keys(d.w.sharing))
+		}
 		offender, peers := d.offender(m.Service, mates)
 		score := 0.42
 		if throttled {

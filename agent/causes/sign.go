@@ -2,6 +2,7 @@ package causes
 
 import (
 	"fmt"
+	"maps"
 	"math"
 	"regexp"
 	"slices"
@@ -50,6 +51,7 @@ type sign struct {
 // add lets a sign speak for a category. Further signs add less and less.
 func (d *docket) add(category platform.Category, service string, s sign) *lead {
 	l := d.lead(category, service)
+	l.begin(s)
 	if s.score > l.score {
 		l.score, s.score = s.score, l.score
 		l.says = s.says
@@ -61,11 +63,22 @@ func (d *docket) add(category platform.Category, service string, s sign) *lead {
 	}
 	l.score += (1 - l.score) * 0.3 * s.score
 	l.direct = l.direct || s.direct
-	if !s.onset.IsZero() && (l.onset.IsZero() || s.onset.Before(l.onset)) {
-		l.onset = s.onset
-	}
 	return l
 }
+
+// begin takes the earliest onset of the signs that tell the most: a weak one that was there before does not make the fault older.
+func (l *lead) begin(s sign) {
+	switch {
+	case s.onset.IsZero():
+	case l.onset.IsZero(), s.score > l.telling/weakSign:
+		l.onset, l.telling = s.onset, s.score
+	case s.score >= weakSign*l.telling && s.onset.Before(l.onset):
+		l.onset, l.telling = s.onset, max(l.telling, s.score)
+	}
+}
+
+// weakSign is the share of the strongest sign's score under which a sign does not date the fault.
+const weakSign = 0.6
 
 // hear finds the words of real software in what the services said.
 func (d *docket) hear() {
@@ -239,10 +252,35 @@ func onsetOf(v *voice) time.Time {
 	if v.Counted || v.novelty < 0.5 {
 		return time.Time{}
 	}
-	if v.before > 0 && v.novelty < 0.93 { // it was heard before, less often
+	if v.before > 0 && (v.novelty < 0.93 || v.since < 2*v.before) { // it was heard before, less often
 		return time.Time{}
 	}
-	return v.First
+	return v.rise()
+}
+
+// rise is when the lines began to come in earnest: a few strays, long before the others, are not the fault.
+func (v *voice) rise() time.Time {
+	slots := slices.Sorted(maps.Keys(v.Buckets))
+	if len(slots) < 4 || v.Count < 8 {
+		return v.First
+	}
+	gaps := make([]int64, 0, len(slots)-1)
+	for i := 1; i < len(slots); i++ {
+		gaps = append(gaps, slots[i]-slots[i-1])
+	}
+	usual := slices.Clone(gaps)
+	slices.Sort(usual)
+	wide := max(6*usual[len(usual)/2], int64(3*time.Minute/TalkBucket))
+	strays, first := 0, v.First
+	for i, gap := range gaps {
+		if strays += v.Buckets[slots[i]]; strays*10 > v.Count {
+			break
+		}
+		if gap > wide {
+			first = time.Unix(slots[i+1]*int64(TalkBucket/time.Second), 0).UTC()
+		}
+	}
+	return first
 }
 
 var (

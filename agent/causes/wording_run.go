@@ -20,6 +20,23 @@ exceeded*memory limit
 exceeded its memory
 perhaps out of memory`, "cuda\ngpu"},
 	{platform.CategoryOOMKilled, 0.7, `
+container*exceeded its memory
+outofmemoryexception
+failed to allocate*bytes of memory
+java heap space
+allocation failed - javascript heap
+fatal process out of memory
+ineffective mark-compacts near heap limit
+eheap_alloc: cannot allocate
+allowed memory size
+runtime error: out of memory
+memory budget exceeded
+nomemoryerror
+terminated by signal sigkill
+exited on signal 9
+exited with signal 9
+signal 9 (sigkill)
+worker was sent sigkill
 java.lang.outofmemoryerror
 javascript heap out of memory
 runtime: out of memory
@@ -35,6 +52,23 @@ memoryerror
 received sigkill
 signal: killed`, "cuda\ngpu\nmetaspace"},
 	{platform.CategoryCUDAOOM, 0.95, `
+hiperroroutofmemory
+cudaerrormemoryallocation
+cuda_error: out of memory
+cuda: out of memory
+failed to allocate gpu buffer
+unable to allocate kv cache
+not enough memory to handle*prefill
+kv cache is full
+ggml_backend_cuda_buffer_type_alloc_buffer: allocating
+cudamalloc failed
+model requires more system memory
+llama_new_context_with_model: failed
+unable to allocate pinned system memory
+out of memory on device
+hbm oom
+tensorrt*outofmemory
+outofmemory: requested amount of gpu memory
 cuda out of memory
 torch.outofmemoryerror
 torch.cuda.outofmemoryerror
@@ -61,6 +95,35 @@ kv cache*larger than the maximum number of tokens
 cuda failure 2: out of memory
 larger than the available kv cache memory`, ""},
 	{platform.CategoryDiskFull, 0.92, `
+ora-01653
+ora-01654
+ora-00257
+ora-19809
+ora-19815
+sqlstate 53100
+could not allocate space for object
+the transaction log for database*is full
+er_record_file_full
+er_disk_full
+(1114,
+errcode: 28
+got error 28
+index read-only / allow delete
+disk usage exceeded flood-stage watermark
+no space left
+out of diskspace
+os error 28
+fsfreespace
+insufficientstorage
+storage full
+not enough free space
+there is not enough space
+evicted*ephemeral-storage
+low on resource: ephemeral-storage
+diskpressure
+jetstream*insufficient resources
+insufficient storage resources
+insufficient free space
 no space left on device
 enospc
 errno 28
@@ -91,6 +154,86 @@ read_only_allow_delete
 configured to save rdb snapshots
 write to wal*no space`, "file watchers\n/dev/shm\nshared memory"},
 	{platform.CategoryDependency, 0.7, `
+ora-12541
+ora-12514
+ora-12537
+ora-12170
+ora-01033
+ora-01034
+ora-03113
+ora-03114
+the network adapter could not establish the connection
+a network-related or instance-specific error
+the server was not found or was not accessible
+error establishing a connection to the database
+sqlstate[hy000] [2002]
+sqlstate[hy000] [2006]
+sqlstate 08001
+sqlstate 08006
+sqlstate 57p01
+sqlstate 57p03
+error 2002 (hy000)
+error 2003 (hy000)
+error 2006 (hy000)
+lost connection to mysql server
+mongonetworkerror
+mongoserverselectionerror
+mongotimeoutexception
+not primary and secondaryok
+nohostavailable
+nohostavailableexception
+nonodeavailableexception
+unavailableexception
+no node was available
+not enough replicas available for query
+cannot achieve consistency level
+master_not_discovered_exception
+no_shard_available_action_exception
+all shards failed
+cluster_block_exception*state not recovered
+no living connections
+connection to node*could not be established
+bootstrap broker*disconnected
+notleaderforpartition
+not_leader_or_follower
+not enough in-sync replicas
+notenoughreplicasexception
+coordinator_not_available
+no servers available for connection
+nats: no responders
+nats: no servers available
+nats: timeout
+nats: connection closed
+connection_forced
+amqpconnectionerror
+amqp: connection refused
+econnaborted
+redisconnectionfailureexception
+redis connection lost
+redis::cannotconnecterror
+masterdown link with master is down
+masterdown
+loading valkey is loading
+loading the dataset in memory
+no connection could be made because
+no connection to the server
+failed to create new connection
+connection to server*failed
+502 bad gateway*no server available
+has no server available
+503 no server is available to handle this request
+server*is down, reason
+cluster*no healthy host
+tcp_error: connection refused
+:econnrefused
+dbconnection.connectionerror
+connection not available and request was dropped from queue
+transport: error while dialing
+failed to connect to all addresses
+name resolver error: produced zero addresses
+max retries exceeded with url*newconnectionerror
+newconnectionerror
+os error 111
 connection refused
 econnrefused
 no route to host
@@ -148,6 +291,7 @@ broken pipe
 connection timed out
 etimedout
 i/o timeout
+connect timed out
 upstream connect error
 code = unavailable
 status: unavailable
@@ -158,6 +302,23 @@ dependency unavailable
 is unavailable
 is unreachable`, "certificate\nx509"},
 	{platform.CategoryDNSFailure, 0.9, `
+:nxdomain
+failed to look up address
+ares_name_not_found
+domain name not found
+could not contact dns servers
+dns resolution failure
+dns: no servers could be reached
+no servers could be reached
+hostname resolution failure
+non-recoverable failure in name resolution
+hostnotfoundexception
+socketexception: no such host
+gai_error
+no resolver defined to resolve
+could not be resolved (
+[error] plugin/errors
+plugin/forward*timeout
 enotfound
 eai_again
 temporary failure in name resolution
@@ -192,6 +353,88 @@ nameresolutionerror
 php_network_getaddresses
 nettimeout*dns`, ""},
 	{platform.CategoryBadCredentials, 0.85, `
+ora-01017
+ora-28000
+ora-28001
+ora-28002
+ora-01045
+ora-28003
+the password has expired
+password has expired
+password expired
+your password has expired
+account is locked
+the account is locked
+account has been locked
+account*is disabled
+the login is from an untrusted domain
+cannot open database*requested by the login
+error 18456
+error: 18456
+er_access_denied_error
+er_must_change_password
+your password has expired. to log in you must change it
+(1045,
+error 1045
+sqlstate[hy000] [1045]
+sqlstate 28p01
+sqlstate 28000
+mongoservererror: authentication failed
+scram*authentication failed
+scram-sha*mismatch
+unable to authenticate using mechanism
+provided username*and/or password are incorrect
+security_exception*unable to authenticate
+unable to authenticate user
+missing authentication credentials for rest request
+topicauthorizationexception
+groupauthorizationexception
+clusterauthorizationexception
+topic_authorization_failed
+login was refused using authentication mechanism
+user*authentication failed
+nats: authorization violation
+authorization violation
+user authentication expired
+noperm
+nopermission
+err invalid password
+err client sent auth
+unrecognizedclientexception
+invalidclienttokenid
+expiredtokenexception
+invalididentitytoken
+aadsts7000222
+aadsts7000215
+aadsts700016
+authenticationfailed: server failed to authenticate the request
+server failed to authenticate the request
+invalid jwt signature
+reauth related error
+default credentials were not found
+could not find default credentials
+defaultcredentialserror
+token exchange failed
+smtpauthenticationerror
+535 5.7
+535 authentication
+invalid login: 535
+ldap: error code 49
+ldap_bind: invalid credentials
+preauthentication failed
+client not found in kerberos database
+permission denied (publickey
+could not read username for
+authentication failed for 'https
+vault*permission denied
+invalid api token
+api token*invalid
+access token*expired
+refresh token*expired
+refresh token*revoked
+secret*has expired
+client secret*expired
+key has been disabled
 password authentication failed
 access denied for user
 expiredtoken
@@ -263,6 +506,29 @@ unauthorized
 forbidden
 authorization failed`, "image\nregistry\npull\n/health\nprobe\nfile\ndirectory"},
 	{platform.CategoryUpstream5xx, 0.75, `
+error code: 529
+status_code: 503
+statuscode: 503
+statuscode=503
+status_code=503
+status_code: 500
+statuscode: 500
+answered 500
+answered 502
+answered 503
+answered 504
+internalfailure
+serverbusy
+azure*serverbusy
+backenderror
+unexpected status 5
+unexpected status code 5
+non-2xx*50
+upstream*5xx
+request failed with status code 5
+server returned http response code: 5
+experiencing high load
+service is overloaded
 overloaded_error
 529
 upstream returned 5
@@ -322,6 +588,29 @@ internalerror*please try again
 we encountered an internal error
 please reduce your request rate*503`, "429\nrate limit\nhealth\nprobe"},
 	{platform.CategoryRateLimited, 0.85, `
+toomanyrequestsexception
+toomanyrequests
+too_many_requests
+rateexceeded
+quotaexceeded
+userratelimitexceeded
+ratelimitexceeded
+concurrent request limit
+concurrency limit exceeded
+limitexceededexception
+throttlederror
+operation rate limit
+request rate is large
+429 client error
+error code: 429
+status code 429
+status=429
+http 429
+daily limit
+monthly limit
+usage limit reached
+credit balance is too low
+es_rejected_execution_exception
 429
 too many requests
 ratelimiterror
@@ -351,6 +640,12 @@ tokens per min
 tokens per minute
 retry-after`, "pull\nregistry\nimage\nsent by us\nmanifest"},
 	{platform.CategoryDescriptors, 0.95, `
+:emfile
+os error 24
+accept: too many
+no more file descriptors
+uv_emfile
+per-process limit of*open files
 too many open files
 emfile
 enfile
@@ -364,6 +659,39 @@ rlimit_nofile
 accept4: too many
 file-max limit`, ""},
 	{platform.CategoryPoolExhausted, 0.93, `
+ora-12516
+ora-12519
+ora-12520
+ora-00018
+ora-00020
+ora-02391
+error 1040
+er_con_count_error
+err max number of clients reached
+the timeout period elapsed prior to obtaining
+all pooled connections were in use
+no available connection in the pool
+waitqueuetimeout
+mongowaitqueuefullexception
+connectionpooltimeoutexception
+poolacquirependinglimit
+pool acquire queue has reached its maximum size
+acquire operation took longer than
+redis: connection pool timeout
+could not obtain a database connection within
+activerecord::connectiontimeouterror
+no connection available within
+dropped from queue after
+pool is overloaded
+pool_timeout
+resourcepool*timed out
+query_wait_timeout
+no more connections allowed (max_client_conn)
+reserved for superuser
+reserved for roles with
+agroal*acquisition timeout
+acquisition timeout while waiting for new connection
+unable to acquire jdbc connection
 queuepool limit
 too many clients already
 remaining connection slots
@@ -420,6 +748,23 @@ apparent connection leak
 checkout timeout
 server login has been failing, try again later*pool`, ""},
 	{platform.CategoryCertExpired, 0.95, `
+:certificate_expired
+tls_alert*expired
+alert: certificate expired
+received alert certificate expired
+expired certificate
+certificate is not valid: expired
+cert_expired
+validity check failed
+the certificate is not currently valid
+sec_e_cert_expired
+remote certificate is invalid*nottimevalid
+nottimevalid
+peer's certificate has expired
+invalidcertificate(expired)
+invalid peer certificate: expired
+certexpired
+ora-29024
 certificate has expired
 certificate*has expired
 certificate is expired
@@ -447,6 +792,15 @@ certificate renewal failed`, "is before\ncertificate is not yet valid"},
 	{platform.CategoryClockSkew, 0.93, `
 not yet valid: current time*is before`, ""},
 	{platform.CategoryClockSkew, 0.92, `
+krb_ap_err_skew
+clock skew too great
+aadsts700024
+clock skew detected
+client clock*ahead
+hlc*offset
+clock synchronization error
+notbefore*in the future
+request has expired*x-amz-date
 not yet valid
 requesttimetooskewed
 request time too skewed

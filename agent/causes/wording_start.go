@@ -86,6 +86,28 @@ no route matches [get] "/health
 no static resource health
 cannot get /health`, ""},
 	{platform.CategorySlowStart, 0.65, `
+safetensors:*mb/s
+.safetensors*b/s]
+pytorch_model*b/s]
+.gguf*b/s]
+aborting download
+downloading model
+downloading weights
+downloading shards
+fetching*files:
+download interrupted
+still downloading
+pulling model
+loading pipeline components
+capturing cuda graph
+capturing cudagraph
+warmup*in progress
+waiting for shard
+initializing the model
+startup probe*failed
+minimum consecutive startup
+deadline exceeded while waiting for*startup
+timeout waiting for the server to start
 loading checkpoint shards
 loading safetensors
 startup probe failed
@@ -140,6 +162,27 @@ goose*failed to run sql migration
 pre-deploy command*failed
 could not apply migration`, ""},
 	{platform.CategorySchemaMismatch, 0.9, `
+ora-00942: table or view does not exist
+ora-00904:
+ora-01747
+msg 207
+msg 208
+invalid object name '
+code: 16*missing columns
+missing columns:
+unknown_identifier
+unknown identifier
+unknown expression identifier
+undefined column name
+unconfigured table
+mapper_parsing_exception
+strict_dynamic_mapping_exception
+no mapping found for
+no such index
+index_not_found_exception
+sqlstate 42s22
+sqlstate 42s02
+no such function
 column*does not exist
 relation*does not exist
 unknown column
@@ -178,6 +221,22 @@ schema mismatch
 schema version mismatch
 incompatible schema`, "migration"},
 	{platform.CategoryImagePull, 0.9, `
+unauthenticated pull rate limit
+error pulling image configuration
+failed to fetch anonymous token
+failed to fetch oauth token
+failed to authorize
+unexpected status from head request
+failed to do request: head "https
+registryunavailable
+err_image_pull
+unable to retrieve some image pull secrets
+rpc error*code = notfound*failed to pull
+content digest*not found
+docker.io*i/o timeout
+errimageneverpull
+invalidimagename
+couldn't parse image reference
 manifest unknown
 manifest for*not found
 pull access denied
@@ -223,6 +282,25 @@ sigill: illegal instruction
 requires avx
 invalid elf header`, ""},
 	{platform.CategoryBadCommand, 0.9, `
+oci runtime create failed*executable file not found
+oci runtime exec failed
+exec user process caused
+no such file or directory: unknown
+failed at step exec
+status=203/exec
+main process exited, code=exited, status=203
+cannot find module '/app
+module not found*entrypoint
+error: unable to access jarfile
+no main manifest attribute
+could not locate gemfile
+could not open input file: 
+unable to find application
+found argument*which wasn't expected
+error: unexpected argument
+unrecognized option
+error: bad option
+bad option:
 executable file not found in $path
 executable file not found
 exec: *: not found
@@ -327,7 +405,7 @@ no scheme supplied
 config key
 misconfigured
 invalid port number
-error: config`, "migration\nmodel identifier\ntoken\napi key\npassword"},
+error: config`, "parseexception\noffset\nmessage id\nmigration\nmodel identifier\ntoken\napi key\npassword"},
 	{platform.CategoryBuildFailed, 0.9, `
 failed to solve
 did not complete successfully
@@ -374,6 +452,31 @@ type error:
 mypy
 ruff`, ""},
 	{platform.CategoryImportError, 0.9, `
+undefined symbol:
+failed to load module
+can't load module from
+unable to load dynamic library
+php startup: unable to load
+php fatal error:  uncaught error: class
+class "*" not found
+uninitialized constant
+gem::missingspecerror
+could not find*in any of the sources
+bundler::gemnotfound
+undefinedfunctionerror
+the application*could not be loaded
+module*is not available
+dyld: library not loaded
+err_dlopen_failed
+version glibc
+cannot find entry symbol
+nosuchfielderror
+abstractmethoderror
+incompatibleclasschangeerror
+could not load type
+method not found:
+requires a peer of
+no such file or directory (required by
 modulenotfounderror
 importerror
 cannot import name
@@ -415,6 +518,37 @@ packagenotfounderror
 class not found
 incompatible library version`, "__main__\nbuild"},
 	{platform.CategoryGPUUnavailable, 0.95, `
+unsupported display driver
+system has unsupported display driver
+cudagetdevicecount
+nvrm: api mismatch
+api mismatch: the client has the version
+api mismatch
+rm_init_adapter failed
+rminitadapter failed
+hip error: no device
+hiperrornodevice
+no hip gpus are available
+rocminfo*unable to open /dev/kfd
+unable to open /dev/kfd
+amdgpu*gpu reset
+ring gfx*timeout
+cudaerrorinsufficientdriver
+cudaerrordevicesunavailable
+all cuda-capable devices are busy or unavailable
+cuda error: no kernel image
+cuda error: unspecified launch failure
+gpu*requires reset
+gpu needs reset
+nvswitch*fatal
+system not yet initialized
+cdi device injection failed
+unresolvable cdi devices
+nvidia.com/gpu*unresolvable
+insufficient nvidia.com/gpu
+no nvidia gpu detected
+failed to get device handle
+unable to determine the device handle
 could not select device driver
 driver/library version mismatch
 driver library version mismatch
@@ -498,6 +632,19 @@ mkdir:*denied
 chown:*
 failed to open stream: permission`, "exec\npermission denied for\nfor user\npublickey\nbind\nrpc\napi\n403\nport\nsocket"},
 	{platform.CategoryReadOnlyFS, 0.92, `
+ora-16000
+ora-01552
+--super-read-only
+er_option_prevents_statement
+(1290,
+sqlstate 25006
+failed to update database*because the database is read-only
+is read-only because
+index*blocked by: [forbidden/8
+os error 30
+master is read only
+misconf*replica
+replica is read only
 read-only file system
 read only file system
 erofs
@@ -523,6 +670,13 @@ notwritableprimary
 not master and slaveok
 node is not master`, "read_only_allow_delete\nread-only-allow-delete\nflood"},
 	{platform.CategoryPortInUse, 0.95, `
+:eaddrinuse
+os error 98
+bind() to*failed (98
+address already in use (os error
+wsaeaddrinuse
+failed to bind to address*already
+errno::eaddrinuse
 address already in use
 eaddrinuse
 port is already allocated
@@ -537,6 +691,19 @@ bind*address in use
 address in use
 ports are not available`, ""},
 	{platform.CategoryMissingMount, 0.9, `
+failed to create shim task*mount
+error mounting*to rootfs
+not a directory: unknown: are you trying to mount
+mount*no such file or directory
+couldn't find key*in configmap
+couldn't find key*in secret
+createcontainerconfigerror
+failedattachvolume
+multi-attach error
+network sandbox*failed
+endpoint with name*already exists in network
+host not in same network
+could not find a network
 bind source path does not exist
 error while creating mount source path
 invalid mount config
@@ -571,6 +738,26 @@ stale nfs file handle
 mount.nfs:
 transport endpoint is not connected`, ""},
 	{platform.CategoryBadModelArtifact, 0.92, `
+tensor*data is not within the file bounds
+invalid magic characters
+failed to load gguf
+error: llama_model_load
+llama_model_load: error loading model
+failed to load model 'unavailable
+unable to load model*onnx
+failed to load*model.onnx
+inferred shape*does not match
+failed to poll from model repository
+invalid model name
+model*failed to load*version
+unsupported model architecture
+error while deserializing
+unexpected end of file*model
+metadataincomplete
+revisionnotfounderror
+entrynotfounderror
+repositorynotfounderror
+digest does not match
 safetensorerror
 deserializing header
 headertoolarge
