@@ -29,6 +29,7 @@ type lead struct {
 	direct   bool           // the signs are the fault's own words or codes, not only its effects
 	variable string
 	texts    []string // some of the lines, in full
+	through  *lead    // what the service's own signs tell, where the lead is of those that use it
 	common   bool     // several services that have nothing else in common show the same
 }
 
@@ -321,10 +322,28 @@ func (w *world) olderThan(l *lead, c *candidate) string {
 			without += n
 		}
 	}
+	if with == 0 && !w.spoke(l.service, c.tags) {
+		return "" // no line carries its release: the labels are of something else
+	}
 	if without >= 3 && without*3 >= with && w.spokeBefore(l.service, c) {
 		return "the release before it shows the fault too"
 	}
 	return ""
+}
+
+// spoke reports whether any line of a service carries one of the releases.
+func (w *world) spoke(service string, tags []string) bool {
+	for _, v := range w.talks {
+		if v.Service != service {
+			continue
+		}
+		for _, t := range tags {
+			if v.Releases[t] > 0 {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 // laterRelease reports whether a release went live after the candidate's, and so holds it as well.

@@ -110,7 +110,47 @@ func (d *docket) gather() {
 			}
 		}
 		d.host(category, alike)
+		if category == platform.CategoryDNSFailure {
+			d.resolver(alike)
+		}
 	}
+}
+
+// resolver moves failed lookups of several services to the resolver that all of them use, where that one shows trouble itself.
+func (d *docket) resolver(alike []*lead) {
+	for _, s := range d.w.needs[alike[0].service] {
+		own := d.troubleOf(s)
+		if own == nil || slices.ContainsFunc(alike, func(l *lead) bool { return !slices.Contains(d.w.needs[l.service], s) }) {
+			continue
+		}
+		to := d.lead(platform.CategoryDNSFailure, s)
+		for _, l := range alike {
+			to.score = math.Max(to.score, math.Min(0.97, l.score+0.02))
+			if to.onset.IsZero() || l.onset.Before(to.onset) {
+				to.onset = l.onset
+			}
+			to.says, to.direct = l.says, true
+			to.claims = append(to.claims, l.claims...)
+			d.hop(s, l.service, l)
+		}
+		for _, l := range alike {
+			l.score -= followed
+		}
+		to.claims, to.through = append(slices.Clone(own.claims), to.claims...), own
+		own.score -= followed
+		return
+	}
+}
+
+// troubleOf is the strongest lead in a service that its own words or series tell.
+func (d *docket) troubleOf(service string) *lead {
+	var best *lead
+	for _, l := range d.order {
+		if l.service == service && l.direct && l.score >= strong && (best == nil || l.score > best.score) {
+			best = l
+		}
+	}
+	return best
 }
 
 // host moves trouble to the machine that measures it itself: one that is no part of the map of calls.
@@ -344,6 +384,9 @@ func (d *docket) cause(l *lead) platform.Cause {
 	c := platform.Cause{Category: l.category, Service: l.service, Score: l.score, Variable: l.variable}
 	c.Claims = dedupeClaims(l.claims)
 	guilty, _ := d.w.convict(l)
+	if guilty == nil && l.through != nil {
+		guilty, _ = d.w.convict(l.through)
+	}
 	if guilty == nil {
 		guilty = d.switched(l)
 	}
@@ -426,9 +469,37 @@ func (d *docket) kind(l *lead, guilty *charge, c *platform.Cause) {
 	case guilty.Kind == platform.ChangeConfig && l.category == platform.CategoryCodeError:
 		c.Category = platform.CategoryBadConfig
 	}
+	if guilty.Kind == platform.ChangeConfig && guilty.service == l.service && impatient(l.category) && tightens(guilty.candidate) {
+		c.Category = platform.CategoryBadConfig // it is well, and its health check gives it no time
+	}
 	if d.w.reaches(guilty.service, l.service) && callersBring(l.category) && d.w.observed(guilty.service) {
 		c.Service = guilty.service // what it does to the one it calls is its own fault
 	}
+}
+
+// impatient are what it looks like from outside when a health check ends instances that are well.
+func impatient(c platform.Category) bool {
+	switch c {
+	case platform.CategoryDependency, platform.CategoryHang, platform.CategoryUngracefulStop, platform.CategoryOOMKilled, platform.CategoryCodeError, platform.CategoryUpstream5xx:
+		return true
+	default:
+	}
+	return false
+}
+
+var (
+	aboutHealth = like(`\bhealth|probe|liveness|readiness`)
+	patience    = like(`timeout|failure|threshold|retries|attempts|interval|period`)
+)
+
+// tightens reports whether a change gives health checks less time or fewer tries.
+func tightens(c *candidate) bool {
+	if !aboutHealth.MatchString(c.Message) && !aboutHealth.MatchString(c.Diff) && !slices.ContainsFunc(c.Hunks, func(d FileDiff) bool {
+		return slices.ContainsFunc(d.Hunks, func(h Hunk) bool { return aboutHealth.MatchString(h.Text) })
+	}) {
+		return false
+	}
+	return slices.ContainsFunc(knobsOf(c), func(k knob) bool { return k.after < k.before && patience.MatchString(k.name) })
 }
 
 // callersBring are faults that lie in how a service uses another, not in the other.

@@ -17,6 +17,7 @@ func (d *docket) load() {
 	d.traffic()
 	d.queues()
 	d.caches()
+	d.expiries()
 	d.neighbours()
 	d.refusals()
 	d.floods()
@@ -163,6 +164,59 @@ func (d *docket) caches() {
 		l := d.say(m, platform.CategoryCacheStampede, score, movement(m), true)
 		l.others = append(append(l.others, d.w.neededBy[m.Service]...), d.w.needs[m.Service]...)
 	}
+}
+
+// expiries finds a cache that loses its contents again and again while what lies behind it suffers each time.
+func (d *docket) expiries() {
+	for _, m := range d.w.metrics {
+		if m.Meaning != series.CacheHits && m.Meaning != series.CacheMisses && m.Meaning != series.Evictions {
+			continue
+		}
+		spells := m.spells()
+		if len(spells) < 2 {
+			continue
+		}
+		text := fmt.Sprintf("%s of %s leaves its level %d times, first at %s.", m.Name, m.Service, len(spells), clock(spells[0]))
+		l := d.add(platform.CategoryCacheStampede, m.Service, sign{score: 0.62, text: text, cite: m.Cite, onset: spells[0], says: inSentence(text), direct: true})
+		l.slow = true
+		l.others = append(append(l.others, d.w.neededBy[m.Service]...), d.w.needs[m.Service]...)
+	}
+}
+
+// spells lists when a series left its level and came back: at least two points far from the median, with calm between.
+func (m *Metric) spells() []time.Time {
+	if len(m.Points) < 12 {
+		return nil
+	}
+	values := make([]float64, len(m.Points))
+	for i, p := range m.Points {
+		values[i] = p.Value
+	}
+	level := middle(values)
+	far := make([]float64, len(values))
+	for i, v := range values {
+		far[i] = math.Abs(v - level)
+	}
+	limit := max(10*middle(far), 0.5*math.Abs(level))
+	if m.Meaning != series.CacheHits {
+		limit = max(limit, 2*math.Abs(level))
+	}
+	var out []time.Time
+	run, calm := 0, len(values)
+	for i, f := range far {
+		if f <= limit || f == 0 {
+			run = 0
+			calm++
+			continue
+		}
+		if run++; run == 2 && calm >= 4 {
+			out = append(out, m.Points[i-1].At)
+		}
+		if run >= 2 {
+			calm = 0
+		}
+	}
+	return out
 }
 
 // neighbours finds services that share a host and are slowed by one of them.
