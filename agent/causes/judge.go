@@ -338,6 +338,14 @@ func (d *docket) explain() {
 			}
 		}
 	}
+	for _, l := range d.order { // code that both are built from fails in both: the one that met it first is named
+		for _, o := range d.order {
+			if l != o && l.category == o.category && l.service != o.service && !l.onset.IsZero() && l.onset.Before(o.onset) &&
+				l.direct && o.direct && l.score < o.score && l.score > o.score-0.05 && sameFrame(l, o) {
+				l.score = math.Min(0.97, o.score+0.01)
+			}
+		}
+	}
 	first := d.earliest()
 	for _, l := range d.order {
 		if !l.onset.IsZero() && first != nil && l != first && l.onset.Sub(first.onset).Minutes() > 2 && !slices.Contains(effects[l.category], first.category) {
@@ -345,6 +353,13 @@ func (d *docket) explain() {
 		}
 		l.score = math.Max(0, l.score)
 	}
+}
+
+// sameFrame reports whether two leads failed at the same place of the code.
+func sameFrame(a, b *lead) bool {
+	return slices.ContainsFunc(a.frames, func(f Frame) bool {
+		return slices.ContainsFunc(b.frames, func(g Frame) bool { return f.File == g.File && f.Line == g.Line })
+	})
 }
 
 // alerted is how a program tells that its peer refused the certificate it showed.
@@ -472,9 +487,30 @@ func (d *docket) kind(l *lead, guilty *charge, c *platform.Cause) {
 	if guilty.Kind == platform.ChangeConfig && guilty.service == l.service && impatient(l.category) && tightens(guilty.candidate) {
 		c.Category = platform.CategoryBadConfig // it is well, and its health check gives it no time
 	}
+	if s := d.adopter(l, guilty.candidate); s != "" && callersBring(l.category) {
+		c.Service = s
+	}
 	if d.w.reaches(guilty.service, l.service) && callersBring(l.category) && d.w.observed(guilty.service) {
 		c.Service = guilty.service // what it does to the one it calls is its own fault
 	}
+}
+
+// adopter is the one caller that took up a library's change, by a change of its own that names the library.
+func (d *docket) adopter(l *lead, c *candidate) string {
+	found := ""
+	if c.service == "" || d.w.observed(c.service) {
+		return ""
+	}
+	for _, o := range d.w.suspects {
+		if o.service == c.service || !d.w.reaches(o.service, l.service) || !containsWord(strings.ToLower(o.Message+"\n"+o.Diff), strings.ToLower(c.service)) {
+			continue
+		}
+		if found != "" && found != o.service {
+			return ""
+		}
+		found = o.service
+	}
+	return found
 }
 
 // impatient are what it looks like from outside when a health check ends instances that are well.

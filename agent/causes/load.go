@@ -183,10 +183,42 @@ func (d *docket) expiries() {
 	}
 }
 
-// spells lists when a series left its level and came back: at least two points far from the median, with calm between.
+// spells lists when a series left its level and came back, with calm between: twice for long, or again and again at an even
+// pace, be it for one point only. A single leap is no spell.
 func (m *Metric) spells() []time.Time {
-	if len(m.Points) < 12 {
+	far, limit := m.far()
+	var starts, long []int
+	calm := len(far)
+	for i, f := range far {
+		if f <= limit {
+			calm++
+			continue
+		}
+		switch {
+		case calm >= 3:
+			starts = append(starts, i)
+		case calm == 0 && len(starts) > 0 && starts[len(starts)-1] == i-1:
+			long = append(long, i-1)
+		}
+		calm = 0
+	}
+	if len(long) < 2 && !even(starts) {
 		return nil
+	}
+	if len(long) >= 2 {
+		starts = long
+	}
+	out := make([]time.Time, len(starts))
+	for i, at := range starts {
+		out[i] = m.Points[at].At
+	}
+	return out
+}
+
+// far is how far each point of a series lies from its median, and from where on that is much.
+func (m *Metric) far() ([]float64, float64) {
+	if len(m.Points) < 12 {
+		return nil, 0
 	}
 	values := make([]float64, len(m.Points))
 	for i, p := range m.Points {
@@ -197,26 +229,23 @@ func (m *Metric) spells() []time.Time {
 	for i, v := range values {
 		far[i] = math.Abs(v - level)
 	}
-	limit := max(10*middle(far), 0.5*math.Abs(level))
-	if m.Meaning != series.CacheHits {
-		limit = max(limit, 2*math.Abs(level))
+	share := 2.0
+	if m.Meaning == series.CacheHits {
+		share = 0.5
 	}
-	var out []time.Time
-	run, calm := 0, len(values)
-	for i, f := range far {
-		if f <= limit || f == 0 {
-			run = 0
-			calm++
-			continue
-		}
-		if run++; run == 2 && calm >= 4 {
-			out = append(out, m.Points[i-1].At)
-		}
-		if run >= 2 {
-			calm = 0
-		}
+	return far, max(10*middle(far), share*math.Abs(level))
+}
+
+// even reports whether three places or more lie equally far from each other.
+func even(at []int) bool {
+	if len(at) < 3 {
+		return false
 	}
-	return out
+	least, most := at[1]-at[0], at[1]-at[0]
+	for i := 2; i < len(at); i++ {
+		least, most = min(least, at[i]-at[i-1]), max(most, at[i]-at[i-1])
+	}
+	return most-least <= 1+least/4
 }
 
 // neighbours finds services that share a host and are slowed by one of them.

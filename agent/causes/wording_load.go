@@ -139,9 +139,9 @@ context deadline exceeded
 deadline_exceeded
 deadline exceeded`, ""},
 	{platform.CategoryHang, 0.85, `
+msg 1205, level
 sqlstate 40p01
 ora-00060
-msg 1205
 was deadlocked on lock resources
 (1213,
 error 1213
@@ -213,9 +213,6 @@ exceeded the timeout*shutdown
 hosting failed to stop
 failed to shut down gracefully
 could not shut down gracefully
-shutdown timeout
-connections still open
-still active after
 did not exit within
 did not stop within
 failed to exit within
@@ -249,6 +246,7 @@ exceeded*stop_grace_period
 no sigterm handler
 active connections*aborted`, ""},
 	{platform.CategoryRequestTooLarge, 0.93, `
+request exceeds*limit
 request_entity_too_large
 entitytoolarge
 entity too large
@@ -267,7 +265,6 @@ client_max_body_size
 trying to send message larger than max
 resource_exhausted: received message larger
 grpc: received message larger
-request exceeds
 body exceeded
 too many input tokens
 inputs tokens
@@ -275,7 +272,6 @@ input tokens exceed
 please reduce the length of the messages
 requested tokens*exceed context window
 exceeds context size
-input_length
 prompt length*exceeds
 context_length_exceeded
 maximum context length
