@@ -222,7 +222,7 @@ volume is not attached
 stale file handle
 stale nfs file handle
 mount.nfs:
-transport endpoint is not connected`, ""},
+transport endpoint is not connected`, "network-related"},
 	{platform.CategoryBadModelArtifact, 0.92, `
 tensor*data is not within the file bounds
 invalid magic characters

@@ -86,10 +86,10 @@ no route matches [get] "/health
 no static resource health
 cannot get /health`, ""},
 	{platform.CategorySlowStart, 0.65, `
-safetensors:*mb/s
-.safetensors*b/s]
-pytorch_model*b/s]
-.gguf*b/s]
+.safetensors*%|
+pytorch_model*%|
+.gguf*%|
+.bin:*%|
 aborting download
 downloading model
 downloading weights
@@ -395,7 +395,7 @@ no scheme supplied
 config key
 misconfigured
 invalid port number
-error: config`, "parseexception\noffset\nmessage id\nmigration\nmodel identifier\ntoken\napi key\npassword"},
+error: config`, "datetimeparseexception\njsonparseexception\noffset\nmessage id\nmigration\nmodel identifier\ntoken\napi key\npassword"},
 	{platform.CategoryBuildFailed, 0.9, `
 failed to solve
 did not complete successfully
