@@ -18,6 +18,7 @@ type lead struct {
 	score    float64 // 0 to 1, from signs alone
 	claims   []platform.Claim
 	onset    time.Time     // when its signs began; zero when they do not say
+	telling  float64       // the score of the sign that the onset is of
 	slack    time.Duration // how far off the onset may be
 	slow     bool          // it builds up: the change may be much older than what was seen
 	names    []string      // words that the signs name: variables, columns, paths, ports
@@ -28,6 +29,7 @@ type lead struct {
 	direct   bool           // the signs are the fault's own words or codes, not only its effects
 	variable string
 	texts    []string // some of the lines, in full
+	through  *lead    // what the service's own signs tell, where the lead is of those that use it
 	common   bool     // several services that have nothing else in common show the same
 }
 
@@ -75,7 +77,7 @@ func (w *world) convict(l *lead) (guilty *charge, acquitted []platform.RuledOut)
 		}
 	}
 	need := convicts
-	if ways[l.category].outside || l.common {
+	if l.outside() {
 		need = sureOnly
 	}
 	if best != nil && best.score < need && w.unrivalled(l, best, second) {
@@ -101,7 +103,7 @@ func (w *world) convict(l *lead) (guilty *charge, acquitted []platform.RuledOut)
 // change of the very service, while every other change near the onset reaches nothing.
 func (w *world) unrivalled(l *lead, best, second *charge) bool {
 	least := 0.34
-	if ways[l.category].outside || l.common {
+	if l.outside() {
 		least = 0.42
 		if best.Kind == platform.ChangeCommit || best.Kind == platform.ChangeDeploy {
 			return false
@@ -127,6 +129,10 @@ func (w *world) charge(l *lead, c *candidate) *charge {
 	}
 	if c.prose {
 		ch.how = "it touches only documents or tests"
+		return ch
+	}
+	if !comesBefore(l.category) && !w.runs(c) {
+		ch.how = "nothing that runs holds it: every instance is older, and no deploy brought it"
 		return ch
 	}
 	kin := w.kinship(l, c)
@@ -157,6 +163,56 @@ func (w *world) charge(l *lead, c *candidate) *charge {
 		ch.score += 0.02
 	}
 	return ch
+}
+
+// runs reports whether a commit may be in what runs: one that no deploy brought, in a service whose instances are all older
+// than it, is not. It needs both to be recorded: where nothing says so, a commit counts as live.
+func (w *world) runs(c *candidate) bool {
+	if c.Kind != platform.ChangeCommit || c.service == "" || len(c.tags) > 0 || c.head || !c.live.Equal(c.At) {
+		return true
+	}
+	deploys, instances := 0, 0
+	for _, d := range w.f.Changes {
+		if d.Kind == platform.ChangeDeploy {
+			deploys++
+		}
+	}
+	for _, in := range w.f.Fleet {
+		if in.Service != c.service {
+			continue
+		}
+		if instances++; in.StartedAt.IsZero() || !in.StartedAt.Before(c.At) {
+			return true
+		}
+	}
+	return deploys == 0 || instances == 0
+}
+
+// comesBefore are faults that keep a release from running: the change that brings them is in no instance.
+func comesBefore(c platform.Category) bool {
+	switch c {
+	case platform.CategoryBuildFailed, platform.CategoryMigrationFailed, platform.CategoryImagePull, platform.CategoryBadCommand, platform.CategoryArchMismatch,
+		platform.CategoryMissingMount, platform.CategoryImportError, platform.CategoryMissingEnv:
+		return true
+	default:
+	}
+	return false
+}
+
+// fromOutside are words that say themselves that nothing of ours was changed: a limit, an expiry or an outage of another.
+var fromOutside = like(`toomanyrequests|pull rate limit|unauthenticated pull|has expired|expired certificate|certificate[_ ]expired|cert_has_expired|password expired|will expire|account (?:is )?locked|account has been (?:suspended|disabled|deactivated)|billing|insufficient[_ ]quota|insufficient funds|payment required|overloaded_error|service outage|scheduled maintenance`)
+
+// outside reports whether the fault mostly comes from outside, by its kind or by its own words.
+func (l *lead) outside() bool {
+	if ways[l.category].outside || l.common {
+		return true
+	}
+	for _, c := range l.claims {
+		if fromOutside.MatchString(c.Quote) {
+			return true
+		}
+	}
+	return false
 }
 
 // kinship says how near the candidate's service is to the one that failed first.
@@ -266,10 +322,28 @@ func (w *world) olderThan(l *lead, c *candidate) string {
 			without += n
 		}
 	}
+	if with == 0 && !w.spoke(l.service, c.tags) {
+		return "" // no line carries its release: the labels are of something else
+	}
 	if without >= 3 && without*3 >= with && w.spokeBefore(l.service, c) {
 		return "the release before it shows the fault too"
 	}
 	return ""
+}
+
+// spoke reports whether any line of a service carries one of the releases.
+func (w *world) spoke(service string, tags []string) bool {
+	for _, v := range w.talks {
+		if v.Service != service {
+			continue
+		}
+		for _, t := range tags {
+			if v.Releases[t] > 0 {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 // laterRelease reports whether a release went live after the candidate's, and so holds it as well.
@@ -317,12 +391,18 @@ func (w *world) touch(l *lead, c *candidate, ch *charge) float64 {
 		take(0.85, "it speaks of what failed", firstLine(c.Message), "", nil)
 	}
 	touchKnobs(c, l.category, take)
+	if line, h := c.adds(way.direct); line != "" && c.service == l.service {
+		take(0.76, "it adds what brings this by itself", line, h.path, h.hunk)
+	}
 	vocabulary := touchWords(c, way, func(score float64, how, quote, file string, h *Hunk) {
-		if way.outside || l.common { // many innocent changes speak of it
+		if l.outside() { // many innocent changes speak of it
 			score = math.Min(score, sureOnly-0.05)
 		}
 		take(score, how, quote, file, h)
 	})
+	if best >= 0.6 && vocabulary == 0 && c.Kind == platform.ChangeCommit && l.outside() && len(l.frames) == 0 {
+		best = sureOnly - 0.05 // a word in common, in a change that cannot bring such a fault
+	}
 	if best > 0 && vocabulary > 0 && best > vocabulary {
 		best = math.Min(1, best+0.1) // it names what failed, and does so in a way that can bring it
 	}
@@ -337,6 +417,32 @@ func (w *world) touch(l *lead, c *candidate, ch *charge) float64 {
 		take(fit, fmt.Sprintf("a change of kind %s can bring this by itself", c.Kind), firstLine(c.Message), "", nil)
 	}
 	return best
+}
+
+// place is where a line stands in a difference.
+type place struct {
+	path string
+	hunk *Hunk
+}
+
+// adds finds a line of code that a change added and the expression fits.
+func (c *candidate) adds(re *regexp.Regexp) (string, place) {
+	if re == nil {
+		return "", place{}
+	}
+	for _, d := range c.Hunks {
+		if isProse(d.Path()) {
+			continue
+		}
+		for i := range d.Hunks {
+			for _, l := range d.Hunks[i].Lines {
+				if text := strings.TrimSpace(stripComment(l.Text)); l.Op == '+' && re.MatchString(text) {
+					return text, place{d.Path(), &d.Hunks[i]}
+				}
+			}
+		}
+	}
+	return "", place{}
 }
 
 // inCode reports whether a fault of the category lies in the code that its stack trace runs through.

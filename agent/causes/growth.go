@@ -3,6 +3,7 @@ package causes
 import (
 	"fmt"
 	"math"
+	"slices"
 	"time"
 
 	"github.com/fairlead/fairlead/agent/series"
@@ -50,6 +51,9 @@ func (d *docket) say(m *Metric, category platform.Category, score float64, text 
 	if m.Kind == series.Ramp {
 		l.slow = true
 	}
+	if at := onsetOfMetric(m); !at.IsZero() && at.Before(l.onset) { // a series is dated well, however little it proves
+		l.onset = at
+	}
 	l.slack = maxDuration(l.slack, stepOf(m))
 	return l
 }
@@ -84,7 +88,8 @@ func (d *docket) rise(m *Metric, category platform.Category, score, factor float
 
 // leak tells a leak from a step: memory that climbs for long at steady load, or climbs again after each restart.
 func (d *docket) leak(m *Metric) {
-	climbs := sawtooth(m.Points)
+	falls := sawtooth(m.Points)
+	climbs := len(falls)
 	span, whole := time.Duration(0), time.Duration(0)
 	if n := len(m.Points); n > 0 {
 		span, whole = m.Points[n-1].At.Sub(m.Onset), m.Points[n-1].At.Sub(m.Points[0].At)
@@ -96,7 +101,7 @@ func (d *docket) leak(m *Metric) {
 	switch {
 	case climbs >= 2 && whole/time.Duration(climbs) < max(patience/2, 25*time.Minute):
 		d.say(m, platform.CategoryOOMKilled, 0.3, fmt.Sprintf("%s of %s climbs and falls %d times.", m.Name, m.Service, climbs), false)
-	case climbs >= 2 && !d.restarted(m.Service):
+	case climbs >= 2 && !d.restarted(m, falls):
 		// memory that a collector takes back is no leak
 	case climbs >= 2:
 		l := d.say(m, platform.CategoryMemoryLeak, 0.78, fmt.Sprintf("%s of %s climbs, falls at a restart and climbs again, %d times.", m.Name, m.Service, climbs), true)
@@ -126,25 +131,37 @@ func (d *docket) leak(m *Metric) {
 	}
 }
 
-// restarted reports whether instances of the service ended, began or were replaced while its series ran.
-func (d *docket) restarted(service string) bool {
-	for _, m := range d.w.of(service) {
-		if len(m.Points) == 0 {
+// restarted reports whether most falls of a service's memory are restarts: instances ended, began or were replaced then. What
+// falls with nothing restarted is what a collector takes back.
+func (d *docket) restarted(m *Metric, falls []time.Time) bool {
+	if d.w.risen(m.Service, 1, series.Restarts) != nil {
+		return true
+	}
+	var at []time.Time
+	counted := 0
+	for _, in := range d.w.f.Fleet {
+		if in.Service != m.Service {
 			continue
 		}
-		from, to := m.Points[0].At, m.Points[len(m.Points)-1].At
-		for _, in := range d.w.f.Fleet {
-			if in.Service == service && (in.Restarts > 0 || in.StartedAt.After(from) && in.StartedAt.Before(to) && to.Sub(from) > 0) {
-				return true
-			}
-		}
-		for _, c := range d.w.f.Changes {
-			if c.Kind == platform.ChangeDeploy && c.Service == service && c.At.After(from) && c.At.Before(to) {
-				return true
-			}
+		counted += in.Restarts
+		at = append(at, in.StartedAt)
+		if in.EndedAt != nil {
+			at = append(at, *in.EndedAt)
 		}
 	}
-	return d.w.risen(service, 1, series.Restarts) != nil
+	for _, c := range d.w.f.Changes {
+		if c.Kind == platform.ChangeDeploy && c.Service == m.Service {
+			at = append(at, c.At)
+		}
+	}
+	near := max(3*stepOf(m), 3*time.Minute)
+	explained := 0
+	for _, fall := range falls {
+		if slices.ContainsFunc(at, func(t time.Time) bool { return fall.Sub(t).Abs() <= near }) {
+			explained++
+		}
+	}
+	return 2*max(explained, counted) >= len(falls)
 }
 
 // killed reports whether an instance of the service was killed for memory.
@@ -181,25 +198,25 @@ func lastRise(m *Metric) float64 {
 	return (sum(third[len(third)-edge:]) - sum(third[:edge])) / (m.After - m.Before)
 }
 
-// sawtooth counts climbs that end in a fall to the floor.
-func sawtooth(points []series.Point) int {
+// sawtooth lists when climbs ended in a fall to the floor.
+func sawtooth(points []series.Point) (falls []time.Time) {
 	if len(points) < 12 {
-		return 0
+		return nil
 	}
 	low, high := points[0].Value, points[0].Value
 	for _, p := range points {
 		low, high = math.Min(low, p.Value), math.Max(high, p.Value)
 	}
 	if high-low < 0.3*high {
-		return 0
+		return nil
 	}
-	falls, rising, trough, start, walked := 0, 0, points[0].Value, 0, 0.0
+	rising, trough, start, walked := 0, points[0].Value, 0, 0.0
 	for i := 1; i < len(points); i++ {
 		switch step := points[i].Value - points[i-1].Value; {
 		case step < -0.2*(high-low):
 			late := points[start+(i-1-start)*2/3].Value // it must still climb when it ends: what levels off has warmed up
 			if climb := points[i-1].Value - trough; rising >= 5 && climb > 0.2*(high-low) && climb > 0.45*walked && points[i-1].Value-late > 0.15*climb {
-				falls++
+				falls = append(falls, points[i].At)
 			}
 			rising, trough, start, walked = 0, points[i].Value, i, 0
 			continue

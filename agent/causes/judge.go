@@ -110,7 +110,47 @@ func (d *docket) gather() {
 			}
 		}
 		d.host(category, alike)
+		if category == platform.CategoryDNSFailure {
+			d.resolver(alike)
+		}
 	}
+}
+
+// resolver moves failed lookups of several services to the resolver that all of them use, where that one shows trouble itself.
+func (d *docket) resolver(alike []*lead) {
+	for _, s := range d.w.needs[alike[0].service] {
+		own := d.troubleOf(s)
+		if own == nil || slices.ContainsFunc(alike, func(l *lead) bool { return !slices.Contains(d.w.needs[l.service], s) }) {
+			continue
+		}
+		to := d.lead(platform.CategoryDNSFailure, s)
+		for _, l := range alike {
+			to.score = math.Max(to.score, math.Min(0.97, l.score+0.02))
+			if to.onset.IsZero() || l.onset.Before(to.onset) {
+				to.onset = l.onset
+			}
+			to.says, to.direct = l.says, true
+			to.claims = append(to.claims, l.claims...)
+			d.hop(s, l.service, l)
+		}
+		for _, l := range alike {
+			l.score -= followed
+		}
+		to.claims, to.through = append(slices.Clone(own.claims), to.claims...), own
+		own.score -= followed
+		return
+	}
+}
+
+// troubleOf is the strongest lead in a service that its own words or series tell.
+func (d *docket) troubleOf(service string) *lead {
+	var best *lead
+	for _, l := range d.order {
+		if l.service == service && l.direct && l.score >= strong && (best == nil || l.score > best.score) {
+			best = l
+		}
+	}
+	return best
 }
 
 // host moves trouble to the machine that measures it itself: one that is no part of the map of calls.
@@ -298,6 +338,14 @@ func (d *docket) explain() {
 			}
 		}
 	}
+	for _, l := range d.order { // code that both are built from fails in both: the one that met it first is named
+		for _, o := range d.order {
+			if l != o && l.category == o.category && l.service != o.service && !l.onset.IsZero() && l.onset.Before(o.onset) &&
+				l.direct && o.direct && l.score < o.score && l.score > o.score-0.05 && sameFrame(l, o) {
+				l.score = math.Min(0.97, o.score+0.01)
+			}
+		}
+	}
 	first := d.earliest()
 	for _, l := range d.order {
 		if !l.onset.IsZero() && first != nil && l != first && l.onset.Sub(first.onset).Minutes() > 2 && !slices.Contains(effects[l.category], first.category) {
@@ -307,9 +355,26 @@ func (d *docket) explain() {
 	}
 }
 
-// tellsBetter reports whether a change convicts the first lead and none the second.
+// sameFrame reports whether two leads failed at the same place of the code.
+func sameFrame(a, b *lead) bool {
+	return slices.ContainsFunc(a.frames, func(f Frame) bool {
+		return slices.ContainsFunc(b.frames, func(g Frame) bool { return f.File == g.File && f.Line == g.Line })
+	})
+}
+
+// alerted is how a program tells that its peer refused the certificate it showed.
+var alerted = like(`alert[^"\n]{0,60}certificate[ _]expired|certificate_expired[^\n]{0,120}alert|remote error: tls: expired certificate|alert number 45|received fatal alert: certificate_expired|SSLV3_ALERT_CERTIFICATE_EXPIRED`)
+
+// holds reports whether the lead's service was told that its own certificate has expired.
+func (l *lead) holds() bool {
+	return slices.ContainsFunc(l.claims, func(c platform.Claim) bool { return alerted.MatchString(c.Quote) })
+}
+
+// tellsBetter reports whether a change convicts the first lead and none the second, or the first names the culprit itself.
 func (d *docket) tellsBetter(l, other *lead) bool {
 	switch l.category {
+	case platform.CategoryCertExpired:
+		return l.holds() && !other.holds()
 	case platform.CategoryReadOnlyFS, platform.CategoryBadCredentials, platform.CategorySchemaMismatch, platform.CategoryRequestTooLarge:
 	default:
 		return false
@@ -334,6 +399,9 @@ func (d *docket) cause(l *lead) platform.Cause {
 	c := platform.Cause{Category: l.category, Service: l.service, Score: l.score, Variable: l.variable}
 	c.Claims = dedupeClaims(l.claims)
 	guilty, _ := d.w.convict(l)
+	if guilty == nil && l.through != nil {
+		guilty, _ = d.w.convict(l.through)
+	}
 	if guilty == nil {
 		guilty = d.switched(l)
 	}
@@ -416,6 +484,68 @@ func (d *docket) kind(l *lead, guilty *charge, c *platform.Cause) {
 	case guilty.Kind == platform.ChangeConfig && l.category == platform.CategoryCodeError:
 		c.Category = platform.CategoryBadConfig
 	}
+	if guilty.Kind == platform.ChangeConfig && guilty.service == l.service && impatient(l.category) && tightens(guilty.candidate) {
+		c.Category = platform.CategoryBadConfig // it is well, and its health check gives it no time
+	}
+	if s := d.adopter(l, guilty.candidate); s != "" && callersBring(l.category) {
+		c.Service = s
+	}
+	if d.w.reaches(guilty.service, l.service) && callersBring(l.category) && d.w.observed(guilty.service) {
+		c.Service = guilty.service // what it does to the one it calls is its own fault
+	}
+}
+
+// adopter is the one caller that took up a library's change, by a change of its own that names the library.
+func (d *docket) adopter(l *lead, c *candidate) string {
+	found := ""
+	if c.service == "" || d.w.observed(c.service) {
+		return ""
+	}
+	for _, o := range d.w.suspects {
+		if o.service == c.service || !d.w.reaches(o.service, l.service) || !containsWord(strings.ToLower(o.Message+"\n"+o.Diff), strings.ToLower(c.service)) {
+			continue
+		}
+		if found != "" && found != o.service {
+			return ""
+		}
+		found = o.service
+	}
+	return found
+}
+
+// impatient are what it looks like from outside when a health check ends instances that are well.
+func impatient(c platform.Category) bool {
+	switch c {
+	case platform.CategoryDependency, platform.CategoryHang, platform.CategoryUngracefulStop, platform.CategoryOOMKilled, platform.CategoryCodeError, platform.CategoryUpstream5xx:
+		return true
+	default:
+	}
+	return false
+}
+
+var (
+	aboutHealth = like(`\bhealth|probe|liveness|readiness`)
+	patience    = like(`timeout|failure|threshold|retries|attempts|interval|period`)
+)
+
+// tightens reports whether a change gives health checks less time or fewer tries.
+func tightens(c *candidate) bool {
+	if !aboutHealth.MatchString(c.Message) && !aboutHealth.MatchString(c.Diff) && !slices.ContainsFunc(c.Hunks, func(d FileDiff) bool {
+		return slices.ContainsFunc(d.Hunks, func(h Hunk) bool { return aboutHealth.MatchString(h.Text) })
+	}) {
+		return false
+	}
+	return slices.ContainsFunc(knobsOf(c), func(k knob) bool { return k.after < k.before && patience.MatchString(k.name) })
+}
+
+// callersBring are faults that lie in how a service uses another, not in the other.
+func callersBring(c platform.Category) bool {
+	switch c {
+	case platform.CategoryRetryStorm, platform.CategoryCacheStampede, platform.CategoryRateLimited, platform.CategoryRequestTooLarge, platform.CategoryPoisonMessage:
+		return true
+	default:
+	}
+	return false
 }
 
 func dedupeClaims(in []platform.Claim) []platform.Claim {

@@ -1,6 +1,7 @@
 package causes
 
 import (
+	"math"
 	"regexp"
 	"strconv"
 	"strings"
@@ -44,7 +45,29 @@ var knobs = map[platform.Category]turns{
 	platform.CategoryLogFlood:          {like(`sampl|level|verbos|rate`), nil},
 }
 
-var numberWord = regexp.MustCompile(`\d[\d_]*(?:\.\d+)?`)
+// numberWord is a number with the unit that it may have.
+var numberWord = regexp.MustCompile(`(\d[\d_]*(?:\.\d+)?)((?:ms|us|ns|sec|min|[KMGTkmgt]i?[Bb]?|s|h|d)\b)?`)
+
+// units are what the units of time and of memory stand for; "m" is a minute beside other times, else a million.
+var units = map[string]float64{"ns": 1e-9, "us": 1e-6, "ms": 1e-3, "s": 1, "sec": 1, "min": 60, "h": 3600, "d": 86400}
+
+// quantity reads a number with its unit; beside is the unit of the number it is compared with.
+func quantity(number, unit, beside string) (float64, bool) {
+	v, err := strconv.ParseFloat(strings.Trim(strings.ReplaceAll(number, "_", ""), "."), 64)
+	if err != nil {
+		return 0, false
+	}
+	if by, ok := units[unit]; ok {
+		return v * by, true
+	}
+	if _, time := units[beside]; time && unit == "m" {
+		return 60 * v, true
+	}
+	if unit != "" {
+		v *= math.Pow(1024, float64(1+strings.IndexByte("kmgt", unit[0]|0x20)))
+	}
+	return v, true
+}
 
 // knobsOf pairs lines that were taken away with lines that came in their place and differ in one number only.
 func knobsOf(c *candidate) []knob {
@@ -73,31 +96,31 @@ func knobsOf(c *candidate) []knob {
 }
 
 func turned(was, now, file string, h *Hunk) []knob {
-	a, b := numberWord.FindAllString(was, 12), numberWord.FindAllString(now, 12)
+	a, b := numberWord.FindAllStringSubmatch(was, 12), numberWord.FindAllStringSubmatch(now, 12)
 	for i := 0; i < len(a) && i < len(b); i++ {
-		if a[i] == b[i] {
+		if a[i][0] == b[i][0] {
 			continue
 		}
-		before, err1 := strconv.ParseFloat(strings.ReplaceAll(a[i], "_", ""), 64)
-		after, err2 := strconv.ParseFloat(strings.ReplaceAll(b[i], "_", ""), 64)
-		if err1 == nil && err2 == nil && before != after {
+		before, ok1 := quantity(a[i][1], a[i][2], b[i][2])
+		after, ok2 := quantity(b[i][1], b[i][2], a[i][2])
+		if ok1 && ok2 && before != after {
 			return []knob{{name: now, before: before, after: after, line: now, file: file, hunk: h}}
 		}
 	}
 	return nil
 }
 
-// arrow is how messages tell of a knob: "pool size 20 -> 5", "from 8 to 2 workers".
-var arrow = regexp.MustCompile(`(\d[\d_.]*)\s?[a-zA-Z%]{0,4}\s*(?:->|→|=>|to)\s*(\d[\d_.]*)`)
+// arrow is how messages tell of a knob: "pool size 20 -> 5", "from 8 to 2 workers", "timeout 5s -> 50ms".
+var arrow = regexp.MustCompile(`(\d[\d_.]*)(ms|us|ns|sec|min|[KMGTkmgt]i?[Bb]?\b|s\b|h\b|d\b)?\s?[a-zA-Z%]{0,7}\s*(?:->|→|=>|to)\s*(\d[\d_.]*)(ms|us|ns|sec|min|[KMGTkmgt]i?[Bb]?\b|s\b|h\b|d\b)?`)
 
 func spoken(c *candidate) []knob {
 	m := arrow.FindStringSubmatch(c.Message)
 	if m == nil {
 		return nil
 	}
-	before, err1 := strconv.ParseFloat(strings.Trim(strings.ReplaceAll(m[1], "_", ""), "."), 64)
-	after, err2 := strconv.ParseFloat(strings.Trim(strings.ReplaceAll(m[2], "_", ""), "."), 64)
-	if err1 != nil || err2 != nil || before == after {
+	before, ok1 := quantity(m[1], m[2], m[4])
+	after, ok2 := quantity(m[3], m[4], m[2])
+	if !ok1 || !ok2 || before == after {
 		return nil
 	}
 	name := c.Message

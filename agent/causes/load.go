@@ -2,6 +2,7 @@ package causes
 
 import (
 	"fmt"
+	"maps"
 	"math"
 	"slices"
 	"strings"
@@ -16,6 +17,7 @@ func (d *docket) load() {
 	d.traffic()
 	d.queues()
 	d.caches()
+	d.expiries()
 	d.neighbours()
 	d.refusals()
 	d.floods()
@@ -164,6 +166,88 @@ func (d *docket) caches() {
 	}
 }
 
+// expiries finds a cache that loses its contents again and again while what lies behind it suffers each time.
+func (d *docket) expiries() {
+	for _, m := range d.w.metrics {
+		if m.Meaning != series.CacheHits && m.Meaning != series.CacheMisses && m.Meaning != series.Evictions {
+			continue
+		}
+		spells := m.spells()
+		if len(spells) < 2 {
+			continue
+		}
+		text := fmt.Sprintf("%s of %s leaves its level %d times, first at %s.", m.Name, m.Service, len(spells), clock(spells[0]))
+		l := d.add(platform.CategoryCacheStampede, m.Service, sign{score: 0.62, text: text, cite: m.Cite, onset: spells[0], says: inSentence(text), direct: true})
+		l.slow = true
+		l.others = append(append(l.others, d.w.neededBy[m.Service]...), d.w.needs[m.Service]...)
+	}
+}
+
+// spells lists when a series left its level and came back, with calm between: twice for long, or again and again at an even
+// pace, be it for one point only. A single leap is no spell.
+func (m *Metric) spells() []time.Time {
+	far, limit := m.far()
+	var starts, long []int
+	calm := len(far)
+	for i, f := range far {
+		if f <= limit {
+			calm++
+			continue
+		}
+		switch {
+		case calm >= 3:
+			starts = append(starts, i)
+		case calm == 0 && len(starts) > 0 && starts[len(starts)-1] == i-1:
+			long = append(long, i-1)
+		}
+		calm = 0
+	}
+	if len(long) < 2 && !even(starts) {
+		return nil
+	}
+	if len(long) >= 2 {
+		starts = long
+	}
+	out := make([]time.Time, len(starts))
+	for i, at := range starts {
+		out[i] = m.Points[at].At
+	}
+	return out
+}
+
+// far is how far each point of a series lies from its median, and from where on that is much.
+func (m *Metric) far() ([]float64, float64) {
+	if len(m.Points) < 12 {
+		return nil, 0
+	}
+	values := make([]float64, len(m.Points))
+	for i, p := range m.Points {
+		values[i] = p.Value
+	}
+	level := middle(values)
+	far := make([]float64, len(values))
+	for i, v := range values {
+		far[i] = math.Abs(v - level)
+	}
+	share := 2.0
+	if m.Meaning == series.CacheHits {
+		share = 0.5
+	}
+	return far, max(10*middle(far), share*math.Abs(level))
+}
+
+// even reports whether three places or more lie equally far from each other.
+func even(at []int) bool {
+	if len(at) < 3 {
+		return false
+	}
+	least, most := at[1]-at[0], at[1]-at[0]
+	for i := 2; i < len(at); i++ {
+		least, most = min(least, at[i]-at[i-1]), max(most, at[i]-at[i-1])
+	}
+	return most-least <= 1+least/4
+}
+
 // neighbours finds services that share a host and are slowed by one of them.
 func (d *docket) neighbours() {
 	for _, m := range d.w.metrics {
@@ -173,6 +257,9 @@ func (d *docket) neighbours() {
 			continue
 		}
 		mates := d.w.sharing[m.Service]
+		if len(mates) == 0 && machine(d.w, m.Service) { // nobody says what runs on it: whatever shares a host may
+			mates = slices.Sorted(maps.Keys(d.w.sharing))
+		}
 		offender, peers := d.offender(m.Service, mates)
 		score := 0.42
 		if throttled {

@@ -78,7 +78,7 @@ func TestDiagnose_WhatSeriesTell(t *testing.T) {
 			metric(f, "web", "http_requests_per_second", flat(40))
 			metric(f, "api", "http_requests_per_second", from(40, 300))
 			changed(f, platform.ChangeCommit, "again", "web", "be patient with the api", "-retries = 1\n+retries = 8\n", noon.Add(-7*time.Minute))
-		}, platform.CategoryRetryStorm, "api", "again"},
+		}, platform.CategoryRetryStorm, "web", "again"},
 		"slow by itself since a loop of queries": {func(f *causes.Facts) {
 			edge(f, "api", "db", platform.EdgeUses)
 			metric(f, "api", "http_request_duration_p99_seconds", from(0.1, 1.4))
@@ -91,7 +91,7 @@ func TestDiagnose_WhatSeriesTell(t *testing.T) {
 			metric(f, "cache", "cache_hit_ratio", from(0.96, 0.2))
 			metric(f, "api", "db_queries_per_second", from(50, 900))
 			changed(f, platform.ChangeCommit, "ttl", "api", "fresher prices", "-CACHE_TTL = 3600\n+CACHE_TTL = 5\n", noon.Add(-6*time.Minute))
-		}, platform.CategoryCacheStampede, "cache", "ttl"},
+		}, platform.CategoryCacheStampede, "api", "ttl"},
 		"one neighbour takes the host": {func(f *causes.Facts) {
 			edge(f, "api", "batch", platform.EdgeSharesHost)
 			metric(f, "api", "container_cpu_cfs_throttled_seconds_rate", from(0.01, 0.6))

@@ -14,6 +14,8 @@ type way struct {
 	said    *regexp.Regexp // in the message, for changes that have no diff
 	files   *regexp.Regexp
 	kinds   []platform.ChangeKind
+	// direct brings it by itself, in a line that was added to the very service: it needs no other word.
+	direct *regexp.Regexp
 	// outside is set for categories that mostly come from outside: a change is convicted only by what it touches.
 	outside bool
 }
@@ -24,7 +26,9 @@ const (
 	limits  = `mem(?:ory)?[_-]?(?:limit|reservation|swap)|memory:|mem_limit|-Xmx|max-old-space|max_old_space|MaxRAM|GOMEMLIMIT|resources:|limits:`
 	keeping = `\.append\(|\.push\(|\.put\(|\.add\(|\.set\(|\.extend\(|lru_cache|maxsize=None|\bcache\b|_cache\b|cache\[|Cache\b|history|global |static .*(?:Map|List|Dictionary)|new (?:Map|WeakMap|HashMap|ArrayList|Dictionary)|sync\.Map|setInterval|addListener|\.on\(|addEventListener|subscribe\(|ThreadLocal|retain|unbounded|registry|buffer|\[\w+\] ?= `
 	letting = `close\(|\.release\(|dispose|free\(|evict|expire|ttl|maxsize|max_size|max_entries|max_items|limit|clear\(|\.delete\(|\.remove\(|\.pop\(|defer |with |using |finally|removeListener|unsubscribe|clearInterval|lru|weak`
-	holding = `pool|max_connections|max_conn|maxconn|conn(?:ection)?s?_?limit|session|connect\(|getConnection|acquire|checkout|transaction|begin\(|overflow|idle_?timeout|create_engine|new Client|psycopg|cursor|workers|threads|concurrency|replicas`
+	// versionStep is how messages tell that a program was replaced: "7.2 -> 8.0", "from 14.1 to 15".
+	versionStep = `\bv?\d+(?:\.\d+)+\S*\s*(?:->|→|=>|to)\s*v?\d+`
+	holding     = `pool|max_connections|max_conn|maxconn|conn(?:ection)?s?_?limit|session|connect\(|getConnection|acquire|checkout|transaction|begin\(|overflow|idle_?timeout|create_engine|new Client|psycopg|cursor|workers|threads|concurrency|replicas`
 )
 
 var ways = map[platform.Category]way{
@@ -54,7 +58,8 @@ var ways = map[platform.Category]way{
 	},
 	platform.CategorySlowStart: {
 		added: like(`model|weights|load|from_pretrained|download|warm|preload|init|migrat|import|grace|start_period|timeout|initialDelay|startup|cache`), removed: like(`grace|start_period|timeout|initialDelay|startup|cache|volume|lazy`),
-		said: like(`model|weights|load|warm|preload|start|grace|cache|eager|index|timeout`), kinds: []platform.ChangeKind{platform.ChangeConfig},
+		said:  like(`model|weights|load|warm|preload|start|grace|cache|eager|index|timeout|volume|disk|storage|mov(?:e|ed|ing)\b|migrat|new (?:host|node|machine|server)|replac|reimag|prun`),
+		kinds: []platform.ChangeKind{platform.ChangeConfig, platform.ChangeInfra},
 	},
 	platform.CategoryMigrationFailed: {
 		added: like(`alter table|create (?:table|index|unique)|add column|op\.|migrat|down_revision|schema|constraint|not null|RunSQL`), removed: like(`migrat|revision|alter|create`), said: like(`migrat|schema|column|table|index|constraint|backfill`),
@@ -86,7 +91,8 @@ var ways = map[platform.Category]way{
 	},
 	platform.CategoryImportError: {
 		added: like(`import |from .* import|require\(|use |using |==|\^|~>|version|FROM |install`), removed: like(`import |from .* import|require\(|==|\^|version|apt-get|install|lib|FROM |COPY`),
-		said: like(`bump|upgrade|depend|version|pin|import|package|librar|module|slim|base image|refactor|rename|move|remove|clean`), files: like(`requirements|package(?:-lock)?\.json|go\.(?:mod|sum)|Gemfile|pom\.xml|build\.gradle|Cargo|composer|poetry|pyproject|Pipfile|\.csproj|Dockerfile|yarn\.lock|pnpm|setup\.py`),
+		said: like(`bump|upgrade|depend|version|pin|import|package|librar|module|plugin|extension|slim|base image|refactor|rename|move|remove|clean|` + versionStep), files: like(`requirements|package(?:-lock)?\.json|go\.(?:mod|sum)|Gemfile|pom\.xml|build\.gradle|Cargo|composer|poetry|pyproject|Pipfile|\.csproj|Dockerfile|yarn\.lock|pnpm|setup\.py`),
+		kinds: []platform.ChangeKind{platform.ChangeInfra},
 	},
 	platform.CategoryBuildFailed: {
 		added: like(`.`), removed: like(`.`), said: like(`bump|upgrade|depend|type|lint|test|build|compile|refactor|docker|lock`), files: like(`requirements|package|go\.(?:mod|sum)|Gemfile|pom\.xml|gradle|Cargo|Dockerfile|tsconfig|eslint|lock|\.dockerignore`),
@@ -95,7 +101,7 @@ var ways = map[platform.Category]way{
 		added: like(`[:=]`), removed: like(`[:=]`), said: like(`config|setting|limit|timeout|tune|adjust|update|raise|lower|set |enable|nginx|yaml|toml|json`), files: like(`\.ya?ml|\.toml|\.ini|\.conf|\.env|\.properties|\.json|config|settings`), kinds: []platform.ChangeKind{platform.ChangeConfig, platform.ChangeInfra},
 	},
 	platform.CategoryDependency: {
-		added: like(`host|url|addr|endpoint|broker|bootstrap|replica|command|image|memory|firewall|network|security.?group|maxmemory|shutdown|stop`), removed: like(`host|url|addr|endpoint|replica|network|restart`), said: like(`stop|shut|restart|upgrade|maintenance|scale|to zero|failover|replace|drain|firewall|network|security group|migrate|move|version|memory|config`),
+		added: like(`host|url|addr|endpoint|broker|bootstrap|replica|command|image|memory|firewall|network|security.?group|maxmemory|shutdown|stop`), removed: like(`host|url|addr|endpoint|replica|network|restart`), said: like(`stop|shut|restart|upgrade|maintenance|scale|to zero|failover|replace|drain|firewall|network|security group|migrate|move|version|memory|config|` + versionStep),
 		kinds: []platform.ChangeKind{platform.ChangeScale, platform.ChangeInfra}, outside: true,
 	},
 	platform.CategoryDNSFailure: {
@@ -116,7 +122,8 @@ var ways = map[platform.Category]way{
 		added: like(`timeout|base_url|endpoint|api\.|model=|version|retry`), removed: like(`timeout|fallback|retry|circuit|base_url|endpoint`), said: like(`timeout|provider|upstream|endpoint|api version|fallback|base url`), outside: true,
 	},
 	platform.CategoryRateLimited: {
-		added: like(`concurren|parallel|workers|batch|gather|Promise\.all|rate|limit|interval|sleep|poll|retry|max_|qps|rps|cron|every|loop|asyncio|fan.?out|for .* in`), removed: like(`rate|limit|throttl|sleep|backoff|cache|semaphore|delay|batch|bucket|queue|interval`), said: like(`concurren|parallel|rate|limit|poll|interval|batch|throttl|cache|quota|backoff|frequen|sync|faster|speed|embed|fetch`), outside: true,
+		direct: like(`ThreadPoolExecutor|ProcessPoolExecutor|max_workers|asyncio\.gather|TaskGroup|Promise\.all|p-?limit\(|errgroup|go func\(|parallelStream|newFixedThreadPool|newVirtualThreadPerTask|Parallel\.ForEach|Task\.WhenAll|par_iter|buffer_unordered|join_all|Async\.Map|async_stream|Thread\.new|concurrent\.futures|\.parallel\(`),
+		added:  like(`concurren|parallel|workers|batch|gather|Promise\.all|rate|limit|interval|sleep|poll|retry|max_|qps|rps|cron|every|loop|asyncio|fan.?out|for .* in`), removed: like(`rate|limit|throttl|sleep|backoff|cache|semaphore|delay|batch|bucket|queue|interval`), said: like(`concurren|parallel|rate|limit|poll|interval|batch|throttl|cache|quota|backoff|frequen|sync|faster|speed|embed|fetch`), outside: true,
 	},
 	platform.CategoryGPUUnavailable: {
 		added: like(`cuda|nvidia|gpu|driver|torch|FROM |runtime|device|capabilities|sm_`), removed: like(`cuda|nvidia|gpu|driver|torch|FROM |runtime|device`), said: like(`driver|cuda|gpu|nvidia|kernel|torch|base image|toolkit|upgrade|reboot|patch|host`), kinds: []platform.ChangeKind{platform.ChangeInfra}, outside: true,

@@ -2,6 +2,7 @@ package causes
 
 import (
 	"fmt"
+	"maps"
 	"math"
 	"regexp"
 	"slices"
@@ -9,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/fairlead/fairlead/agent/series"
 	"github.com/fairlead/fairlead/platform"
 )
 
@@ -49,6 +51,7 @@ type sign struct {
 // add lets a sign speak for a category. Further signs add less and less.
 func (d *docket) add(category platform.Category, service string, s sign) *lead {
 	l := d.lead(category, service)
+	l.begin(s)
 	if s.score > l.score {
 		l.score, s.score = s.score, l.score
 		l.says = s.says
@@ -60,11 +63,22 @@ func (d *docket) add(category platform.Category, service string, s sign) *lead {
 	}
 	l.score += (1 - l.score) * 0.3 * s.score
 	l.direct = l.direct || s.direct
-	if !s.onset.IsZero() && (l.onset.IsZero() || s.onset.Before(l.onset)) {
-		l.onset = s.onset
-	}
 	return l
 }
+
+// begin takes the earliest onset of the signs that tell the most: a weak one that was there before does not make the fault older.
+func (l *lead) begin(s sign) {
+	switch {
+	case s.onset.IsZero():
+	case l.onset.IsZero(), s.score > l.telling/weakSign:
+		l.onset, l.telling = s.onset, s.score
+	case s.score >= weakSign*l.telling && s.onset.Before(l.onset):
+		l.onset, l.telling = s.onset, max(l.telling, s.score)
+	}
+}
+
+// weakSign is the share of the strongest sign's score under which a sign does not date the fault.
+const weakSign = 0.6
 
 // hear finds the words of real software in what the services said.
 func (d *docket) hear() {
@@ -163,7 +177,7 @@ var agents = regexp.MustCompile(`(?i)^(?:dockerd?|docker-engine|containerd|runc|
 // subject is the service that a voice speaks of: its own, or, where a part of the platform speaks of what it starts, the one
 // that the line names or else the incident's.
 func (d *docket) subject(v *voice, category platform.Category) string {
-	if !agents.MatchString(v.Service) || slices.Contains(d.w.needs[d.w.f.Incident.Service], v.Service) && category == platform.CategoryDependency {
+	if !agents.MatchString(v.Service) && (!d.hostSpeaks(v) || !ofContainers(category)) || slices.Contains(d.w.needs[d.w.f.Incident.Service], v.Service) && category == platform.CategoryDependency {
 		return v.Service
 	}
 	lower := strings.ToLower(v.Text)
@@ -176,7 +190,54 @@ func (d *docket) subject(v *voice, category platform.Category) string {
 	if best != "" {
 		return best
 	}
+	if category == platform.CategoryOOMKilled {
+		if s := d.shortOfMemory(); s != "" {
+			return s
+		}
+	}
 	return d.w.f.Incident.Service
+}
+
+// hostPart is how the journal of a machine names who speaks.
+var hostPart = regexp.MustCompile(`^(?:\S+ )?(?:kernel|systemd|dockerd|containerd|kubelet|runc|crio|podman)(?:\[\d+\])?: `)
+
+// hostSpeaks reports whether a line is of a machine's own journal, and the machine runs no instances by that name.
+func (d *docket) hostSpeaks(v *voice) bool {
+	if !hostPart.MatchString(v.Text) {
+		return false
+	}
+	for _, in := range d.w.f.Fleet {
+		if in.Service == v.Service {
+			return false
+		}
+	}
+	return true
+}
+
+// ofContainers are faults of one container that its host reports: the host itself is well.
+func ofContainers(c platform.Category) bool {
+	switch c {
+	case platform.CategoryOOMKilled, platform.CategoryImagePull, platform.CategoryBadCommand, platform.CategoryArchMismatch, platform.CategoryMissingMount,
+		platform.CategoryUngracefulStop, platform.CategorySlowStart, platform.CategoryPortInUse:
+		return true
+	default:
+	}
+	return false
+}
+
+// shortOfMemory is the service that was killed for memory as its own instances or counters tell.
+func (d *docket) shortOfMemory() string {
+	for _, in := range d.w.f.Fleet {
+		if in.OOMKilled && !in.StoppedByUs() {
+			return in.Service
+		}
+	}
+	for _, m := range d.w.metrics {
+		if words := series.Words(m.Name); (words["oom"] || words["oomkills"]) && m.Up() && m.Kind != series.Flat {
+			return m.Service
+		}
+	}
+	return ""
 }
 
 func speaker(service string) string {
@@ -191,10 +252,35 @@ func onsetOf(v *voice) time.Time {
 	if v.Counted || v.novelty < 0.5 {
 		return time.Time{}
 	}
-	if v.before > 0 && v.novelty < 0.93 { // it was heard before, less often
+	if v.before > 0 && (v.novelty < 0.93 || v.since < 2*v.before) { // it was heard before, less often
 		return time.Time{}
 	}
-	return v.First
+	return v.rise()
+}
+
+// rise is when the lines began to come in earnest: a few strays, long before the others, are not the fault.
+func (v *voice) rise() time.Time {
+	slots := slices.Sorted(maps.Keys(v.Buckets))
+	if len(slots) < 4 || v.Count < 8 {
+		return v.First
+	}
+	gaps := make([]int64, 0, len(slots)-1)
+	for i := 1; i < len(slots); i++ {
+		gaps = append(gaps, slots[i]-slots[i-1])
+	}
+	usual := slices.Clone(gaps)
+	slices.Sort(usual)
+	wide := max(6*usual[len(usual)/2], int64(3*time.Minute/TalkBucket))
+	strays, first := 0, v.First
+	for i, gap := range gaps {
+		if strays += v.Buckets[slots[i]]; strays*10 > v.Count {
+			break
+		}
+		if gap > wide {
+			first = time.Unix(slots[i+1]*int64(TalkBucket/time.Second), 0).UTC()
+		}
+	}
+	return first
 }
 
 var (
@@ -210,7 +296,9 @@ var (
 	portWord  = regexp.MustCompile(`\b(?:port|PORT|Port|:)\s?=?:?\s?(\d{2,5})\b`)
 	// spokenField is the message of a logfmt line: what a program calls its step is no name that failed.
 	spokenField = regexp.MustCompile(`\b(?:msg|level|logger|caller|event|component|module)="[^"]*"`)
-	quotedAny   = regexp.MustCompile("['\"`]([\\w./@-]{2,100})['\"`]")
+	// jsonKey is the key of a structured record: it tells how a program writes its log, not what failed.
+	jsonKey   = regexp.MustCompile(`"[\w.-]{1,60}"\s*:`)
+	quotedAny = regexp.MustCompile("['\"`]([\\w./@-]{2,100})['\"`]")
 )
 
 // common are names that stand in many lines and tell nothing.
@@ -218,7 +306,7 @@ var common = map[string]bool{
 	"trace_id": true, "request_id": true, "span_id": true, "user_id": true, "order_id": true, "session_id": true, "error": true, "app": true, "main": true,
 	"localhost": true, "http": true, "https": true, "none": true, "null": true, "true": true, "false": true, "id": true, "status_code": true, "error_code": true,
 	"/app": true, "/usr": true, "tcp": true, "connection_refused": true, "utf-8": true, "context_length_exceeded": true, "invalid_api_key": true, "insufficient_quota": true,
-	"overloaded_error": true, "cached": true, "site-packages": true, "python3": true, "get": true, "post": true, "duration_ms": true,
+	"err": true, "msg": true, "message": true, "level": true, "reason": true, "exception": true, "overloaded_error": true, "cached": true, "site-packages": true, "python3": true, "get": true, "post": true, "duration_ms": true,
 }
 
 // name reads the names that a line gives: places in code, variables, columns, hosts, paths and ports.
@@ -258,7 +346,8 @@ func (d *docket) name(l *lead, v *voice, m match) {
 		}
 	}
 	add(capsName.FindAllString(q, 6)...)
-	for _, g := range quotedAny.FindAllStringSubmatch(spokenField.ReplaceAllString(q, ""), 8) {
+	plain := jsonKey.ReplaceAllString(spokenField.ReplaceAllString(q, ""), "")
+	for _, g := range quotedAny.FindAllStringSubmatch(plain, 8) {
 		if !strings.ContainsAny(g[1], " ") && strings.IndexFunc(g[1], isLetter) >= 0 {
 			add(g[1])
 		}

@@ -29,8 +29,8 @@ type wording struct {
 // wordings is the catalogue of words. Weights from 0.8 up leave little doubt; 0.5 and below only hint, since other faults use
 // the words as well. To add a wording, add a line to one of the wording files and a case to signature_test.go.
 var wordings = func() []wording {
-	out := make([]wording, 0, len(startWords)+len(runWords)+len(loadWords))
-	for _, s := range slices.Concat(startWords, runWords, loadWords) {
+	out := make([]wording, 0, len(startWords)+len(machineWords)+len(runWords)+len(trustWords)+len(loadWords))
+	for _, s := range slices.Concat(startWords, machineWords, runWords, trustWords, loadWords) {
 		out = append(out, wording{signature: s, phrases: phrasesOf(s.phrases), unless: phrasesOf(s.unless)})
 	}
 	return out

@@ -20,6 +20,9 @@ func (d *docket) well() (string, []platform.EvidenceID, bool) {
 	}
 	var ids []platform.EvidenceID
 	var good []string
+	if d.unmeasured() {
+		return "", nil, false
+	}
 	running, planned := 0, 0
 	for _, in := range d.w.f.Fleet {
 		code, ended := in.Exit()
@@ -60,8 +63,8 @@ func (d *docket) well() (string, []platform.EvidenceID, bool) {
 	for _, m := range d.w.metrics {
 		switch m.Meaning {
 		case series.Errors, series.ErrorShare, series.Latency, series.Timeouts, series.Retries, series.QueueDepth, series.QueueAge, series.PoolWait, series.DeadLetters, series.RateLimited:
-			if m.Kind != series.Flat && m.Up() && m.Last > 1.5*m.Before && m.Last > 0.25*m.Max {
-				return "", nil, false
+			if m.Kind != series.Flat && m.Up() && m.Last > 1.5*m.Before && m.Last > 0.25*m.Max || len(m.spells()) >= 2 {
+				return "", nil, false // it goes on, or it comes again and again
 			}
 			steady++
 			ids = append(ids, m.Cite)
@@ -82,6 +85,20 @@ func (d *docket) well() (string, []platform.EvidenceID, bool) {
 		ids = ids[:12]
 	}
 	return "Nothing is wrong now: " + strings.Join(good, ", ") + ".", cites(ids...), true
+}
+
+// seenByPeople are words of trouble that people met and that no rate, latency or health check shows: answers that are wrong,
+// lost, old or there twice, and complaints of some users only.
+var seenByPeople = like(`\bduplicat|\btwice\b|\bdouble[- ](?:charge|book|post|send|sent|entr)|\bwrong\b|\bincorrect|\bmissing (?:data|rows?|orders?|records?|items?|e-?mails?|files?)|\b(?:data|rows?|orders?|records?|e-?mails?|messages?) (?:is |are |was |were )?(?:missing|lost|stale|outdated|inconsistent|corrupt)|\bstale\b|\binconsistent|\bcorrupt|\bcomplain|\b(?:users?|customers?|clients?|visitors|tenants?|analysts?|people) (?:in \w+ |from \w+ )?(?:report|say|see|find|found|cannot|can't|complain)|\breported by (?:users?|customers?|support)|\bsupport tickets?\b`)
+
+// unmeasured reports whether the incident tells of trouble that what was read cannot show. Calm there is no answer to it.
+func (d *docket) unmeasured() bool {
+	for _, t := range d.w.f.Words {
+		if seenByPeople.MatchString(t.Body) {
+			return true
+		}
+	}
+	return false
 }
 
 // gone reports whether the instance of a check was stopped on purpose.

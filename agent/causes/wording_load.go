@@ -20,6 +20,31 @@ enqueued*ago
 pending jobs
 lag is growing`, ""},
 	{platform.CategoryPoisonMessage, 0.75, `
+processing failed*offset=
+failed*partition*offset
+failed*offset*attempt
+error processing*offset
+error in consuming a record
+backoff*exhausted for
+unacked message*redelivered
+x-death
+maxreceivecount
+deliverycount
+numdelivered
+nats: maximum deliveries
+max_deliver
+acknak
+unparsable message
+unparseable message
+invalid message format
+messageconversionexception
+messagehandlingexception
+schemaparseexception
+magic byte
+unknown magic byte
+offset*cannot be deserialized
+unknown event type
+job*failed*times
 dead letter
 dead-letter
 deadletter
@@ -77,6 +102,11 @@ host cpu
 cpu pressure
 load average`, ""},
 	{platform.CategoryRetryStorm, 0.7, `
+retry #
+retry limit exceeded
+upstream_rq_retry_overflow
+retry overflow
+too many retries
 retry storm
 retries exhausted
 retry budget
@@ -109,6 +139,36 @@ context deadline exceeded
 deadline_exceeded
 deadline exceeded`, ""},
 	{platform.CategoryHang, 0.85, `
+msg 1205, level
+sqlstate 40p01
+ora-00060
+was deadlocked on lock resources
+(1213,
+error 1213
+deadlock found when trying to get lock
+deadlock detected
+lock timeout
+sqlstate 55p03
+canceling statement due to lock timeout
+ora-30006
+ora-00054
+task*blocked for more than
+rcu_sched self-detected stall
+rcu: info: rcu
+nccl*timeout
+watchdog caught collective operation timeout
+collective operation timeout
+workernccl
+process group watchdog
+vert.x*blocked indefinitely
+genserver.call*timed out
+** (exit) exited in: genserver.call
+thread pool is exhausted
+blocking call detected
+threadpool*starvation
+engine loop*stuck
+enginedeaderror
+async_llm_engine*timed out
 worker timeout
 all goroutines are asleep
 deadlock
@@ -143,6 +203,16 @@ probe failed*timeout
 health check timed out
 busy-waiting`, "connection pool\nfrom the pool\nmigration\nalter table"},
 	{platform.CategoryUngracefulStop, 0.85, `
+state 'stop-sigterm' timed out
+stop-sigterm*timed out
+killing process*with signal sigkill
+container failed to exit within
+container*failed to exit within
+timed out waiting for*to stop
+exceeded the timeout*shutdown
+hosting failed to stop
+failed to shut down gracefully
+could not shut down gracefully
 did not exit within
 did not stop within
 failed to exit within
@@ -176,6 +246,33 @@ exceeded*stop_grace_period
 no sigterm handler
 active connections*aborted`, ""},
 	{platform.CategoryRequestTooLarge, 0.93, `
+request exceeds*limit
+request_entity_too_large
+entitytoolarge
+entity too large
+status 413
+413 payload
+413 request entity
+message_too_large
+msgsizetoolarge
+nats: maximum payload exceeded
+er_net_packet_too_large
+got a packet bigger than
+bsonobjecttoolarge
+object to insert too large
+mutation of*is too large
+client_max_body_size
+trying to send message larger than max
+resource_exhausted: received message larger
+grpc: received message larger
+body exceeded
+too many input tokens
+inputs tokens
+input tokens exceed
+please reduce the length of the messages
+requested tokens*exceed context window
+exceeds context size
+prompt length*exceeds
 context_length_exceeded
 maximum context length
 context length exceeded
@@ -226,6 +323,13 @@ uri too long
 request header or cookie too large
 header fields too large`, "per min\nper minute\nrate limit\nquota"},
 	{platform.CategoryLogFlood, 0.5, `
+suppressed due to rate-limiting
+messages suppressed by
+journal*rate limit
+log line too long
+fluentd*buffer overflow
+bufferoverflowerror
+could not enqueue*log
 log rate limit
 suppressed*messages from
 logging rate
@@ -280,6 +384,44 @@ latency*exceeded
 latency slo
 slo breach`, "loading\nstarted in"},
 	{platform.CategoryCodeError, 0.6, `
+index out of range [
+fatal error: concurrent map
+concurrent map writes
+concurrent map read and map write
+runtime error:
+(keyerror)
+(matcherror)
+(functionclauseerror)
+(argumenterror)
+(badmaperror)
+(arithmeticerror)
+functionclauseerror
+caseclauseerror
+no function clause matching
+protocol*not implemented for
+invalidcastexception
+formatexception
+argumentnullexception
+argumentoutofrangeexception
+indexoutofrangeexception
+dividebyzeroexception
+stackoverflowerror
+unsupportedoperationexception
+datetimeparseexception
+nosuchelementexception
+negativearraysize
+uncaught exception 
+uncaught typeerror:
+unsupported operand type
+undefined local variable
+frozenerror
+zerodivisionerror:
+sigabrt
+free(): invalid
+double free
+corrupted size
+heap corruption
+stack smashing
 panic: runtime error
 panic:
 worker panic

@@ -2,7 +2,7 @@ package causes
 
 import "github.com/fairlead/fairlead/platform"
 
-// runWords are the words of faults of what a running program needs: memory, disks, connections, names, credentials, others.
+// runWords are the words of faults of what a running program needs: memory, disks, connections, names, descriptors, pools.
 var runWords = []signature{
 	{platform.CategoryOOMKilled, 0.9, `
 out of memory: killed process
@@ -20,6 +20,24 @@ exceeded*memory limit
 exceeded its memory
 perhaps out of memory`, "cuda\ngpu"},
 	{platform.CategoryOOMKilled, 0.7, `
+model requires more system memory
+container*exceeded its memory
+outofmemoryexception
+failed to allocate*bytes of memory
+java heap space
+allocation failed - javascript heap
+fatal process out of memory
+ineffective mark-compacts near heap limit
+eheap_alloc: cannot allocate
+allowed memory size
+runtime error: out of memory
+memory budget exceeded
+nomemoryerror
+terminated by signal sigkill
+exited on signal 9
+exited with signal 9
+signal 9 (sigkill)
+worker was sent sigkill
 java.lang.outofmemoryerror
 javascript heap out of memory
 runtime: out of memory
@@ -35,6 +53,22 @@ memoryerror
 received sigkill
 signal: killed`, "cuda\ngpu\nmetaspace"},
 	{platform.CategoryCUDAOOM, 0.95, `
+hiperroroutofmemory
+cudaerrormemoryallocation
+cuda_error: out of memory
+cuda: out of memory
+failed to allocate gpu buffer
+unable to allocate kv cache
+not enough memory to handle*prefill
+kv cache is full
+ggml_backend_cuda_buffer_type_alloc_buffer: allocating
+cudamalloc failed
+llama_new_context_with_model: failed
+unable to allocate pinned system memory
+out of memory on device
+hbm oom
+tensorrt*outofmemory
+outofmemory: requested amount of gpu memory
 cuda out of memory
 torch.outofmemoryerror
 torch.cuda.outofmemoryerror
@@ -61,6 +95,35 @@ kv cache*larger than the maximum number of tokens
 cuda failure 2: out of memory
 larger than the available kv cache memory`, ""},
 	{platform.CategoryDiskFull, 0.92, `
+nodehasdiskpressure
+ora-01653
+ora-01654
+ora-00257
+ora-19809
+ora-19815
+sqlstate 53100
+could not allocate space for object
+the transaction log for database*is full
+er_record_file_full
+er_disk_full
+(1114,
+errcode: 28
+got error 28
+index read-only / allow delete
+disk usage exceeded flood-stage watermark
+no space left
+out of diskspace
+os error 28
+fsfreespace
+insufficientstorage
+storage full
+not enough free space
+there is not enough space
+evicted*ephemeral-storage
+low on resource: ephemeral-storage
+jetstream*insufficient resources
+insufficient storage resources
+insufficient free space
 no space left on device
 enospc
 errno 28
@@ -91,6 +154,82 @@ read_only_allow_delete
 configured to save rdb snapshots
 write to wal*no space`, "file watchers\n/dev/shm\nshared memory"},
 	{platform.CategoryDependency, 0.7, `
+ora-12541
+ora-12514
+ora-12537
+ora-12170
+ora-01033
+ora-01034
+ora-03113
+ora-03114
+the network adapter could not establish the connection
+a network-related or instance-specific error
+the server was not found or was not accessible
+error establishing a connection to the database
+sqlstate[hy000] [2002]
+sqlstate[hy000] [2006]
+sqlstate 08001
+sqlstate 08006
+sqlstate 57p01
+sqlstate 57p03
+error 2002 (hy000)
+error 2003 (hy000)
+error 2006 (hy000)
+lost connection to mysql server
+mongonetworkerror
+mongoserverselectionerror
+mongotimeoutexception
+not primary and secondaryok
+nohostavailable
+nohostavailableexception
+nonodeavailableexception
+unavailableexception
+no node was available
+not enough replicas available for query
+cannot achieve consistency level
+master_not_discovered_exception
+no_shard_available_action_exception
+cluster_block_exception*state not recovered
+no living connections
+connection to node*could not be established
+bootstrap broker*disconnected
+notleaderforpartition
+not_leader_or_follower
+not enough in-sync replicas
+notenoughreplicasexception
+coordinator_not_available
+no servers available for connection
+nats: no responders
+nats: no servers available
+nats: connection closed
+connection_forced
+amqpconnectionerror
+amqp: connection refused
+redisconnectionfailureexception
+redis connection lost
+redis::cannotconnecterror
+masterdown link with master is down
+masterdown
+loading valkey is loading
+loading the dataset in memory
+no connection could be made because
+no connection to the server
+failed to create new connection
+connection to server*failed
+502 bad gateway*no server available
+has no server available
+503 no server is available to handle this request
+server*is down, reason
+cluster*no healthy host
+tcp_error: connection refused
+:econnrefused
+dbconnection.connectionerror
+transport: error while dialing
+failed to connect to all addresses
+name resolver error: produced zero addresses
+max retries exceeded with url*newconnectionerror
+newconnectionerror
+os error 111
 connection refused
 econnrefused
 no route to host
@@ -148,6 +287,7 @@ broken pipe
 connection timed out
 etimedout
 i/o timeout
+connect timed out
 upstream connect error
 code = unavailable
 status: unavailable
@@ -158,6 +298,23 @@ dependency unavailable
 is unavailable
 is unreachable`, "certificate\nx509"},
 	{platform.CategoryDNSFailure, 0.9, `
+:nxdomain
+failed to look up address
+ares_name_not_found
+domain name not found
+could not contact dns servers
+dns resolution failure
+dns: no servers could be reached
+no servers could be reached
+hostname resolution failure
+non-recoverable failure in name resolution
+hostnotfoundexception
+socketexception: no such host
+gai_error
+no resolver defined to resolve
+could not be resolved (
+[error] plugin/errors
+plugin/forward*timeout
 enotfound
 eai_again
 temporary failure in name resolution
@@ -191,166 +348,13 @@ unable to resolve
 nameresolutionerror
 php_network_getaddresses
 nettimeout*dns`, ""},
-	{platform.CategoryBadCredentials, 0.85, `
-password authentication failed
-access denied for user
-expiredtoken
-security token included in the request is expired
-security token included in the request is invalid
-invalid api key
-incorrect api key
-invalid_api_key
-invalid x-api-key
-api key*invalid
-api key*expired
-api key*revoked
-api key not valid
-authentication failed
-authentication_error
-authenticationerror
-auth failed
-authentication error
-wrongpass
-noauth authentication required
-invalidaccesskeyid
-signaturedoesnotmatch
-sasl authentication
-saslauthenticationexception
-invalid_client
-invalid_grant
-invalid_token
-invalid token
-token has expired
-token is expired
-token expired
-token has been revoked
-bad credentials
-invalid credentials
-invalid username or password
-invalid password
-credentials*expired
-login failed for user
-access_refused
-gatedrepoerror
-is restricted*gated
-401 client error
-401 unauthorized
-status code 401
-status=401
-http 401
-returned 401
-responded with 401
-unable to locate credentials
-could not load credentials
-unauthenticated
-permission denied for relation
-permission denied for table
-pg::insufficientprivilege
-role*does not exist
-unauthorizedexception
-jwt expired
-jwt signature does not match
-signature verification failed
-invalid signature
-no pg_hba.conf entry
-user*cannot be authenticated`, "not yet valid\nclock\nskew\nissued in the future\ntoo skewed\nimage\nregistry\nbefore issued"},
-	{platform.CategoryBadCredentials, 0.55, `
-403 forbidden
-permission_denied
-accessdenied
-access denied
-unauthorized
-forbidden
-authorization failed`, "image\nregistry\npull\n/health\nprobe\nfile\ndirectory"},
-	{platform.CategoryUpstream5xx, 0.75, `
-overloaded_error
-529
-upstream returned 5
-upstream responded 5
-upstream request failed*5
-upstream error*50
-upstream*503
-upstream*502
-upstream*500
-upstream*504
-returned 503
-returned 502
-returned 500
-returned 504
-responded with 503
-responded with 502
-responded with 500
-status code 503
-status code 502
-status code 500
-status code: 503
-status code: 500
-status=503
-status=502
-http 503
-http 502
-http 500
-http 504
-503 service unavailable
-502 bad gateway
-500 internal server error
-504 gateway timeout
-503 server error
-502 server error
-500 server error
-504 server error
-bad gateway
-service unavailable
-server had an error while processing
-internalservererror
-apistatuserror
-serviceunavailableerror
-api_error
-apiconnectionerror
-apitimeouterror
-error code: 503
-error code: 500
-error code: 502
-gateway timeout
-partner api
-provider outage
-provider error
-the engine is currently overloaded
-model is overloaded
-the model is currently overloaded
-internalerror*please try again
-we encountered an internal error
-please reduce your request rate*503`, "429\nrate limit\nhealth\nprobe"},
-	{platform.CategoryRateLimited, 0.85, `
-429
-too many requests
-ratelimiterror
-rate limit
-rate_limit
-ratelimit
-rate-limit
-rate limited
-insufficient_quota
-quota exceeded
-exceeded your current quota
-exceeded quota
-throttlingexception
-throttling: rate exceeded
-rate exceeded
-requestlimitexceeded
-provisionedthroughputexceeded
-slowdown: please reduce
-please reduce your request rate
-resource_exhausted: quota
-resourceexhausted: 429
-throttled by
-request was throttled
-requests per minute
-requests per min
-tokens per min
-tokens per minute
-retry-after`, "pull\nregistry\nimage\nsent by us\nmanifest"},
 	{platform.CategoryDescriptors, 0.95, `
+:emfile
+os error 24
+accept: too many
+no more file descriptors
+uv_emfile
+per-process limit of*open files
 too many open files
 emfile
 enfile
@@ -364,6 +368,38 @@ rlimit_nofile
 accept4: too many
 file-max limit`, ""},
 	{platform.CategoryPoolExhausted, 0.93, `
+ora-12516
+ora-12519
+ora-12520
+ora-00018
+ora-00020
+ora-02391
+error 1040
+er_con_count_error
+err max number of clients reached
+the timeout period elapsed prior to obtaining
+all pooled connections were in use
+no available connection in the pool
+waitqueuetimeout
+mongowaitqueuefullexception
+connectionpooltimeoutexception
+poolacquirependinglimit
+pool acquire queue has reached its maximum size
+acquire operation took longer than
+redis: connection pool timeout
+could not obtain a database connection within
+activerecord::connectiontimeouterror
+no connection available within
+dropped from queue after
+pool is overloaded
+resourcepool*timed out
+query_wait_timeout
+no more connections allowed (max_client_conn)
+reserved for superuser
+reserved for roles with
+agroal*acquisition timeout
+acquisition timeout while waiting for new connection
+unable to acquire jdbc connection
 queuepool limit
 too many clients already
 remaining connection slots
@@ -419,67 +455,4 @@ connection leak detection
 apparent connection leak
 checkout timeout
 server login has been failing, try again later*pool`, ""},
-	{platform.CategoryCertExpired, 0.95, `
-certificate has expired
-certificate*has expired
-certificate is expired
-certificate expired
-cert has expired
-cert*expired
-cert_has_expired
-certificate_expired
-certificateexpiredexception
-certificate was expired
-sec_error_expired_certificate
-err_cert_date_invalid
-certificate validity
-path does not chain*expired
-certificate verify failed: certificate has expired
-notafter:
-ssl alert number 45
-sslv3 alert certificate expired
-tls: expired certificate
-acme*ratelimited
-acme*rejected
-unable to renew certificate
-failed to renew certificate
-certificate renewal failed`, "is before\ncertificate is not yet valid"},
-	{platform.CategoryClockSkew, 0.93, `
-not yet valid: current time*is before`, ""},
-	{platform.CategoryClockSkew, 0.92, `
-not yet valid
-requesttimetooskewed
-request time too skewed
-clock skew
-clock is ahead
-clock is behind
-clock drift
-clock offset
-time drift
-time skew
-token used before issued
-used before issued
-issued in the future
-iat*future
-nbf*future
-immaturesignatureerror
-the token is not yet valid
-difference between the request time and the current time
-signature not yet current
-signature expired:*is now earlier than
-clock synchroni
-system clock
-clocks are out of sync
-ntp*unsynchroni
-ntp*not synchroni
-can't synchronise
-chronyd*offset
-timestamp*in the future
-timestamp for this request is outside
-timestamp is too far
-future timestamp
-time jumped
-clock jumped
-kdc*skew
-invalid timestamp*ahead`, "has expired or is not yet valid: current time\nhas expired or is not yet valid: certificate has"},
 }

@@ -2,7 +2,7 @@ package causes
 
 import "github.com/fairlead/fairlead/platform"
 
-// startWords are the words of faults that keep a program from being built, started or let to its files.
+// startWords are the words of faults that keep a program from being built, started or found ready.
 var startWords = []signature{
 	{platform.CategoryMissingEnv, 0.85, `
 environment variable*not set
@@ -86,6 +86,21 @@ no route matches [get] "/health
 no static resource health
 cannot get /health`, ""},
 	{platform.CategorySlowStart, 0.65, `
+.safetensors*%|
+pytorch_model*%|
+.gguf*%|
+.bin:*%|
+aborting download
+downloading model
+downloading weights
+downloading shards
+fetching*files:
+download interrupted
+still downloading
+waiting for shard
+startup probe*failed
+deadline exceeded while waiting for*startup
+timeout waiting for the server to start
 loading checkpoint shards
 loading safetensors
 startup probe failed
@@ -140,6 +155,24 @@ goose*failed to run sql migration
 pre-deploy command*failed
 could not apply migration`, ""},
 	{platform.CategorySchemaMismatch, 0.9, `
+msg 207, level
+msg 208, level
+ora-00942: table or view does not exist
+ora-00904:
+ora-01747
+invalid object name '
+code: 16*missing columns
+missing columns:
+unknown_identifier
+unknown expression identifier
+undefined column name
+unconfigured table
+mapper_parsing_exception
+strict_dynamic_mapping_exception
+no such index
+index_not_found_exception
+sqlstate 42s22
+sqlstate 42s02
 column*does not exist
 relation*does not exist
 unknown column
@@ -178,6 +211,22 @@ schema mismatch
 schema version mismatch
 incompatible schema`, "migration"},
 	{platform.CategoryImagePull, 0.9, `
+unauthenticated pull rate limit
+error pulling image configuration
+failed to fetch anonymous token
+failed to fetch oauth token
+failed to authorize
+unexpected status from head request
+failed to do request: head "https
+registryunavailable
+err_image_pull
+unable to retrieve some image pull secrets
+rpc error*code = notfound*failed to pull
+content digest*not found
+docker.io*i/o timeout
+errimageneverpull
+invalidimagename
+couldn't parse image reference
 manifest unknown
 manifest for*not found
 pull access denied
@@ -223,6 +272,25 @@ sigill: illegal instruction
 requires avx
 invalid elf header`, ""},
 	{platform.CategoryBadCommand, 0.9, `
+oci runtime create failed*executable file not found
+oci runtime exec failed
+exec user process caused
+no such file or directory: unknown
+failed at step exec
+status=203/exec
+main process exited, code=exited, status=203
+cannot find module '/app
+module not found*entrypoint
+error: unable to access jarfile
+no main manifest attribute
+could not locate gemfile
+could not open input file: 
+unable to find application
+found argument*which wasn't expected
+error: unexpected argument
+unrecognized option
+error: bad option
+bad option:
 executable file not found in $path
 executable file not found
 exec: *: not found
@@ -327,7 +395,7 @@ no scheme supplied
 config key
 misconfigured
 invalid port number
-error: config`, "migration\nmodel identifier\ntoken\napi key\npassword"},
+error: config`, "datetimeparseexception\njsonparseexception\noffset\nmessage id\nmigration\nmodel identifier\ntoken\napi key\npassword"},
 	{platform.CategoryBuildFailed, 0.9, `
 failed to solve
 did not complete successfully
@@ -374,6 +442,28 @@ type error:
 mypy
 ruff`, ""},
 	{platform.CategoryImportError, 0.9, `
+undefined symbol:
+failed to load module
+can't load module from
+unable to load dynamic library
+php startup: unable to load
+php fatal error:  uncaught error: class
+class "*" not found
+uninitialized constant
+gem::missingspecerror
+could not find*in any of the sources
+bundler::gemnotfound
+undefinedfunctionerror
+the application*could not be loaded
+dyld: library not loaded
+err_dlopen_failed
+version glibc
+cannot find entry symbol
+nosuchfielderror
+abstractmethoderror
+incompatibleclasschangeerror
+could not load type
+no such file or directory (required by
 modulenotfounderror
 importerror
 cannot import name
@@ -414,220 +504,4 @@ versionconflict
 packagenotfounderror
 class not found
 incompatible library version`, "__main__\nbuild"},
-	{platform.CategoryGPUUnavailable, 0.95, `
-could not select device driver
-driver/library version mismatch
-driver library version mismatch
-found no nvidia driver
-no nvidia driver
-no kernel image is available for execution
-failed to initialize nvml
-nvml: driver
-nvml error
-nvml_error
-no cuda gpus are available
-no cuda-capable device
-no cuda device
-nvrm: xid
-xid*gpu
-gpu has fallen off the bus
-fallen off the bus
-cuda driver version is insufficient
-cuda initialization
-cuda unknown error
-torch not compiled with cuda enabled
-cuda is not available
-cuda not available
-torch.cuda.is_available() is false
-torch.cuda.is_available() returned false
-uncorrectable ecc
-double bit ecc
-nvidia-container-cli
-no gpu detected
-no gpus available
-no gpus found
-no gpu found
-gpu is lost
-gpu not found
-gpu not available
-failed call to cuinit
-cuda_error_no_device
-cuda_error_unknown
-cudaerrornodevice
-nvidia-smi has failed
-provided ptx was compiled with an unsupported toolchain
-unknown or invalid runtime name: nvidia
-0 gpus
-failed to infer device type`, ""},
-	{platform.CategorySharedMemory, 0.95, `
-insufficient shared memory
-out of shared memory*dataloader
-dataloader*bus error
-killed by signal: bus error
-/dev/shm
-could not resize shared memory segment
-shared memory segment*no space
-shm_open
-shmget
-sigbus
-bus error (core dumped)
-bus error
-nccl*shared memory
-error while creating shared memory segment
-unable to allocate shared memory
-unable to open shared memory
-shared memory (shm)
-shm size
-object store*shared memory`, ""},
-	{platform.CategoryVolumePermission, 0.85, `
-permission denied
-eacces
-permissionerror
-errno 13
-accessdeniedexception
-operation not permitted
-eperm
-unauthorizedaccessexception
-has wrong ownership
-has group or world access
-is not writable
-not writable by
-unable to create directory
-cannot create directory
-mkdir:*denied
-chown:*
-failed to open stream: permission`, "exec\npermission denied for\nfor user\npublickey\nbind\nrpc\napi\n403\nport\nsocket"},
-	{platform.CategoryReadOnlyFS, 0.92, `
-read-only file system
-read only file system
-erofs
-errno 30
-in a read-only transaction
-read-only transaction
-readonly you can't write against a read only
-can't write against a read only replica
---read-only option
---super-read-only option
-read_only option
-attempt to write a readonly database
-readonly database
-remounting filesystem read-only
-remounted read-only
-remount-ro
-remounting*read-only
-filesystem is read-only
-database is in read-only mode
-is read-only
-could not execute*read-only
-notwritableprimary
-not master and slaveok
-node is not master`, "read_only_allow_delete\nread-only-allow-delete\nflood"},
-	{platform.CategoryPortInUse, 0.95, `
-address already in use
-eaddrinuse
-port is already allocated
-port already in use
-port*already in use
-port*is already in use
-port*is in use
-errno 98
-only one usage of each socket address
-failed to bind*in use
-bind*address in use
-address in use
-ports are not available`, ""},
-	{platform.CategoryMissingMount, 0.9, `
-bind source path does not exist
-error while creating mount source path
-invalid mount config
-network*not found
-no such network
-network*does not exist
-could not find network
-could not attach to network
-failed to set up container networking
-volume*not found
-no such volume
-volume*does not exist
-persistentvolumeclaim*not found
-failedmount
-failed to mount
-unable to mount
-unable to attach or mount volumes
-mountvolume.setup failed
-mount failed
-mounting*failed
-mount point*does not exist
-is not a mount point
-not mounted
-are you trying to mount a directory onto a file
-configmap*not found
-external volume
-declared as external, but could not be found
-error mounting
-volume is not attached
-stale file handle
-stale nfs file handle
-mount.nfs:
-transport endpoint is not connected`, ""},
-	{platform.CategoryBadModelArtifact, 0.92, `
-safetensorerror
-deserializing header
-headertoolarge
-headertoosmall
-invalidheaderdeserialization
-metadataincompletebuffer
-incompletemetadata
-is not a valid model identifier
-not a local folder and is not a valid
-unpicklingerror
-invalid magic number
-bad magic
-invalid magic
-pytorchstreamreader failed
-failed finding central directory
-file in archive is not in a subdirectory
-error(s) in loading state_dict
-missing key(s) in state_dict
-unexpected key(s) in state_dict
-size mismatch for
-checkpoint*corrupt
-corrupt*checkpoint
-corrupted model
-corrupt model
-model file*corrupt
-weights*corrupt
-corrupt*weights
-model checksum
-checksum mismatch
-sha256 mismatch
-hash mismatch
-digest mismatch
-invalid_protobuf
-invalidprotobuf
-protobuf parsing failed
-invalid graph
-load model from*failed
-failed to load model
-failed to load the model
-error loading model
-unable to load model
-unable to load weights
-can't load tokenizer
-can't load the model
-can't load the configuration of
-does not appear to have a file named
-unable to load from
-no file named pytorch_model.bin
-gguf_init_from_file
-unknown model architecture
-model type*but transformers does not recognize
-unsupported model version
-could not deserialize
-incompatible model version
-onnxruntimeerror
-xgboosterror
-vocab size mismatch
-consistency check failed: file should be of size
-no weights found`, "flyway\nmigration\nliquibase\nconsumer\nmessage\ngo.sum\npip\ncuda"},
 }
