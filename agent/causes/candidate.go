@@ -169,7 +169,7 @@ func onlyProse(c *candidate) bool {
 	for _, n := range names {
 		if !isProse(n) && !strings.HasPrefix(n, "docs/") && !strings.Contains(n, "/docs/") && !strings.HasPrefix(n, "tests/") &&
 			!strings.Contains(n, "/tests/") && !strings.Contains(n, "__tests__") && !strings.Contains(n, "/test/") && !strings.HasPrefix(n, "test/") &&
-			!strings.HasSuffix(n, ".txt") && !strings.HasSuffix(n, ".svg") && !strings.HasSuffix(n, ".png") && !strings.HasSuffix(n, "CODEOWNERS") && !strings.HasSuffix(n, ".gitignore") ||
+			!strings.HasSuffix(n, ".d.ts") && !strings.HasSuffix(n, ".txt") && !strings.HasSuffix(n, ".svg") && !strings.HasSuffix(n, ".png") && !strings.HasSuffix(n, "CODEOWNERS") && !strings.HasSuffix(n, ".gitignore") ||
 			strings.HasPrefix(path.Base(n), "requirements") {
 			return false
 		}

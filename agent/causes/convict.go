@@ -43,6 +43,8 @@ type charge struct {
 	file  string
 	// pointed is set when the change touches a name or a place that the signs give.
 	pointed bool
+	// placed is set when it changed a file that the stack trace runs through.
+	placed bool
 }
 
 const (
@@ -144,6 +146,9 @@ func (w *world) charge(l *lead, c *candidate) *charge {
 	if c.service != "" && c.service != l.service && !w.observed(c.service) && reach < 0.6 {
 		reach = 0
 	}
+	if c.Kind == platform.ChangeCommit && !ch.pointed && !ch.placed && l.exact() && !c.builds(l.category) {
+		reach = math.Min(reach, missed)
+	}
 	if reach == 0 {
 		ch.how = "it touches nothing that can bring this"
 		return ch
@@ -186,6 +191,34 @@ func (w *world) runs(c *candidate) bool {
 		}
 	}
 	return deploys == 0 || instances == 0
+}
+
+// missed is the most that a commit weighs which touches none of the names and places that the fault's own words give.
+const missed = 0.3
+
+// builds reports whether a commit changes what an image is made of, where such a fault comes from there: the error names
+// what is gone, and the line that took it away need not.
+func (c *candidate) builds(category platform.Category) bool {
+	switch category {
+	case platform.CategoryImportError, platform.CategoryVolumePermission, platform.CategoryBadCommand, platform.CategoryMissingMount:
+		return slices.ContainsFunc(c.Files, func(f string) bool { return says(ways[category].files, f) })
+	default:
+	}
+	return false
+}
+
+// exact reports whether the lead's words say where to look, so that a commit which is not there is innocent: the place in the
+// code, or the name that is not there.
+func (l *lead) exact() bool {
+	switch l.category {
+	case platform.CategoryCodeError:
+		return len(l.frames) > 0
+	case platform.CategoryMissingEnv, platform.CategoryImportError, platform.CategorySchemaMismatch, platform.CategoryMissingMount,
+		platform.CategoryVolumePermission, platform.CategoryBadConfig, platform.CategoryBadModelArtifact:
+		return len(l.names)+len(l.frames) > 0
+	default:
+	}
+	return false
 }
 
 // comesBefore are faults that keep a release from running: the change that brings them is in no instance.
@@ -376,6 +409,7 @@ func (w *world) touch(l *lead, c *candidate, ch *charge) float64 {
 	}
 	for depth, frame := range l.frames {
 		touchFrame(c, frame, depth, func(score float64, how, quote, file string, h *Hunk) {
+			ch.placed = true
 			if !inCode(l.category) { // the trace passes through code that only meets the fault
 				score *= 0.72
 			}
