@@ -73,8 +73,11 @@ func TestMetrics_OfARunningInstallation(t *testing.T) {
 	})
 	require.NoError(t, err)
 	viewer := token.Secret
-	own := scrape(viewer, "")
-	require.Equal(t, 1, own[observability.MetricReplicas])
+	var own map[string]int
+	require.Eventually(t, func() bool {
+		own = scrape(viewer, "")
+		return own[observability.MetricReplicas] == 1
+	}, patience, 500*time.Millisecond, "the figures of the project's one service are taken")
 	for _, name := range []string{observability.MetricHostCPU, observability.MetricQueueJobs, observability.MetricAPIRequests, "process_resident_memory_bytes"} {
 		require.Zero(t, own[name], "%s belongs to no project", name)
 	}
