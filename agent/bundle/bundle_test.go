@@ -92,6 +92,11 @@ func TestRead_SaysWhatIsWrongWithTheFolder(t *testing.T) {
 	require.Equal(t, platform.CodeNotFound, platform.CodeOf(err))
 	_, err = bundle.Read(folder(t, map[string]string{"incident.json": "[1]"}))
 	require.Equal(t, platform.CodeInvalid, platform.CodeOf(err))
+	file := filepath.Join(t.TempDir(), "incident.json")
+	require.NoError(t, os.WriteFile(file, []byte("{}"), 0o600))
+	_, err = bundle.Read(file)
+	require.Equal(t, platform.CodeNotFound, platform.CodeOf(err))
+	require.ErrorContains(t, err, "is a file, not a folder")
 }
 
 func TestRead_JoinsTheLinesOfAStackTrace(t *testing.T) {

@@ -73,6 +73,10 @@ func (r *reader) gap(format string, args ...any) {
 }
 
 func (r *reader) incident() error {
+	if info, err := os.Stat(r.dir); err == nil && !info.IsDir() {
+		return platform.Errorf(platform.CodeNotFound, "%s is a file, not a folder.", r.dir).
+			WithHint("A bundle is a folder with at least incident.json in it; agent/eval/README.md describes it.")
+	}
 	data, err := os.ReadFile(filepath.Join(r.dir, "incident.json"))
 	if errors.Is(err, fs.ErrNotExist) {
 		return platform.Errorf(platform.CodeNotFound, "There is no incident.json in %s.", r.dir).

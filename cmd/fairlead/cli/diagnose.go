@@ -135,7 +135,11 @@ func (a *app) diagnosis(in platform.IncidentDetail) {
 		a.out.paragraph("  - ", g, "")
 	}
 	a.proposals(proposedOrder(in))
-	a.out.print("\n%s", a.out.dim(fmt.Sprintf("by %s in %s, %s", d.Engine, time.Duration(d.Took).Round(time.Millisecond), a.out.ago(d.At))))
+	by := fmt.Sprintf("by %s in %s", d.Engine, time.Duration(d.Took).Round(time.Millisecond))
+	if !d.At.IsZero() { // of a bundle it is now
+		by += ", " + a.out.ago(d.At)
+	}
+	a.out.print("\n%s", a.out.dim(by))
 }
 
 func verdictWords(d *platform.Diagnosis) string {
