@@ -36,7 +36,7 @@ func Export(in platform.Incident, items []platform.Evidence) (bundle.Written, er
 		}
 	}
 	x.out.Frozen = frozen.Bytes()
-	for _, part := range []func(){x.lines, x.metrics, x.spans, x.commits, x.deploy, x.changes, x.edges, x.instances, x.neighbours} {
+	for _, part := range []func(){x.lines, x.metrics, x.spans, x.commits, x.deploy, x.changes, x.edges, x.instances, x.neighbours, x.past} {
 		part()
 	}
 	return x.out, nil
@@ -136,15 +136,27 @@ func (x *exporter) spans() {
 // commits writes each with its diff as it stands in its item, from the first line of one on.
 func (x *exporter) commits() {
 	for _, c := range x.f.Commits {
-		out := bundle.Change{At: c.At, Kind: string(platform.ChangeCommit), ID: c.SHA, Service: x.f.Incident.Service, Author: c.Author, Message: c.Message}
+		out := bundle.Change{At: c.At, Kind: string(platform.ChangeCommit), ID: c.SHA, Author: c.Author, Message: c.Message}
 		if _, diff, ok := strings.Cut(x.excerpts[c.Cite], "\ndiff --git "); ok {
 			out.Diff = "diff --git " + diff
 		}
 		for _, d := range c.Diff {
 			out.Files = append(out.Files, d.Path())
 		}
+		if x.ownFiles(out.Files) {
+			out.Service = x.f.Incident.Service
+		}
 		x.out.Changes = append(x.out.Changes, out)
 	}
+}
+
+// ownFiles reports whether one of the files is among those that the service is built from. A repository holds other services too.
+func (x *exporter) ownFiles(files []string) bool {
+	if x.f.Spec.Build == nil {
+		return false
+	}
+	root := strings.Trim(strings.TrimPrefix(x.f.Spec.Build.Context, "."), "/")
+	return slices.ContainsFunc(files, func(f string) bool { return root == "" || strings.HasPrefix(f, root+"/") })
 }
 
 // deploy writes the deploy with what it changed beside the commits, and the engine's own words where it failed.
@@ -238,6 +250,15 @@ func (x *exporter) probe(p platform.Probe, service, path string) {
 	x.out.Probes = append(x.out.Probes, bundle.Probe{
 		At: p.At, Service: service, Instance: string(p.InstanceID), OK: p.OK, Status: p.Status, Took: p.Took, Path: path, Error: p.Error,
 	})
+}
+
+// past writes the earlier incidents that are open still.
+func (x *exporter) past() {
+	for _, p := range x.f.Past {
+		if p.Open {
+			x.out.Open = append(x.out.Open, bundle.OpenIncident{ID: string(p.ID), Service: p.Service, Title: p.Title, OpenedAt: p.OpenedAt})
+		}
+	}
 }
 
 // neighbours tells of the other services whose instances were only counted.

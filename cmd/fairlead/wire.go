@@ -226,7 +226,7 @@ func (s *installation) buildWorker(context.Context) error {
 		return s.plane.ListSlots(ctx, platform.SystemActor("diagnosis"), project)
 	}}
 	investigator := agent.New(agent.Options{
-		Sources:  evidence.Sources{Releases: facts, Runtime: facts, Commits: facts, Events: facts, Logs: s.logs, Metrics: s.metrics, Spans: s.traces, Map: mapped{s.plane}},
+		Sources:  evidence.Sources{Releases: facts, Runtime: facts, Commits: facts, Events: facts, Logs: s.logs, Metrics: s.metrics, Spans: s.traces, Map: mapped{s.plane}, Past: facts},
 		Evidence: evidence.Options{Redactor: s.redactor},
 	})
 	guard, err := s.config.guard()
