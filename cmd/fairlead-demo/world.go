@@ -201,6 +201,7 @@ func (w *world) run(ctx context.Context, dir string, env []string, program strin
 
 // until polls what until it says true, an error comes or the time is up.
 func (w *world) until(ctx context.Context, limit time.Duration, what string, done func() (bool, error)) error {
+	whole := ctx
 	ctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
 	tick := time.NewTicker(100 * time.Millisecond)
@@ -215,6 +216,9 @@ func (w *world) until(ctx context.Context, limit time.Duration, what string, don
 		}
 		select {
 		case <-ctx.Done():
+			if whole.Err() != nil {
+				return fmt.Errorf("%s: %w", what, context.Cause(whole))
+			}
 			return fmt.Errorf("%s: not seen within %s", what, limit)
 		case <-tick.C:
 		}
