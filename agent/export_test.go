@@ -98,6 +98,23 @@ func TestExport_AnItemThatWasChangedIsNotBelieved(t *testing.T) {
 	require.Equal(t, platform.CategoryOOMKilled, d.Category, "the plain files tell of it too")
 }
 
+func TestExport_BytesThatNoDatabaseKeepsDoNotWithdrawTheAnswer(t *testing.T) {
+	t.Parallel()
+	w := missingVariable()
+	for i := range w.lines {
+		w.lines[i].Message = strings.Replace(w.lines[i].Message, "KeyError:", "\x00\xff KeyError:", 1)
+	}
+	res := w.investigate(t)
+	for i, e := range res.Evidence {
+		require.NotContains(t, e.Excerpt, "\x00")
+		require.Equal(t, e.SHA256, e.Seal().SHA256, i)
+	}
+	d, frozen, err := agent.ExplainBundle(exported(t, w.incident, res))
+	require.NoError(t, err)
+	require.NoError(t, agent.Check(d, frozen))
+	require.Equal(t, res.Diagnosis.Summary, d.Summary)
+}
+
 func TestExport_AnIncidentWhoseFactsWereNotKeptSaysWhatToDo(t *testing.T) {
 	t.Parallel()
 	_, err := evidence.Export(platform.Incident{}, nil)
