@@ -10,10 +10,12 @@ import (
 	"github.com/fairlead/fairlead/platform"
 )
 
-// Bundle is the frozen evidence of one incident, and the typed view of it.
+// Bundle is the frozen evidence of one incident, and the typed view of it. Record holds that view as data, so that the incident
+// can be explained again elsewhere; it has no id where the view was read from files.
 type Bundle struct {
-	Items []platform.Evidence
-	Facts *causes.Facts
+	Items  []platform.Evidence
+	Facts  *causes.Facts
+	Record platform.Evidence
 }
 
 // Find returns the item with the given id.

@@ -37,6 +37,7 @@ func (g *Gatherer) Gather(ctx context.Context, incident platform.Incident) (Bund
 		}
 		step()
 	}
+	w.record()
 	return b, nil
 }
 

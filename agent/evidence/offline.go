@@ -21,8 +21,16 @@ const (
 )
 
 // FromBundle freezes a bundle of files as Gather freezes what it reads: the same engine explains both. Ids are E1, E2 ...
-// and times come from the bundle, so that the same files give the same evidence.
+// and times come from the bundle, so that the same files give the same evidence. Where the bundle holds what was frozen
+// of a live incident, that is taken as it is.
 func FromBundle(b *bundle.Bundle) Bundle {
+	if len(b.Frozen) > 0 {
+		frozen, err := thaw(b.Frozen)
+		if err == nil {
+			return frozen
+		}
+		b.Gaps = append(b.Gaps, fmt.Sprintf("evidence.ndjson was left aside: %v", err))
+	}
 	in := platform.Incident{
 		ID: platform.IncidentID(b.Incident.ID), Service: b.Incident.Service, Title: b.Incident.Title, Signal: platform.Signal(b.Incident.Signal),
 		OpenedAt: b.Incident.DetectedAt, State: platform.IncidentOpen,

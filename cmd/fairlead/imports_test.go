@@ -29,7 +29,7 @@ var floors = map[string]int{
 	"observability/prometheus": 2, "observability/exposition": 2, "observability/scrape": 2,
 	"observability/loki": 2, "observability/traces": 2, "observability/otlp": 2,
 	"observability/spool": 2, "observability/forward": 3,
-	"agent/notify": 2, "agent/triage": 2, "agent/eval/scenarios": 1,
+	"agent/notify": 2, "agent/triage": 2, "agent/eval/scenarios": 6,
 
 	"platform/control": 3, "observability/collect": 3, "observability/collect/host": 2, "observability/collect/gpu": 2, "agent/evidence": 3,
 

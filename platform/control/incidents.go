@@ -45,6 +45,30 @@ func (p *Plane) GetIncident(ctx context.Context, actor platform.Actor, id platfo
 	return detail, err
 }
 
+// ListIncidentEvidence returns every item that was frozen for the newest diagnosis of an incident, by number, that with the
+// facts as data among them. There is none before the first diagnosis.
+func (p *Plane) ListIncidentEvidence(ctx context.Context, actor platform.Actor, id platform.IncidentID) (platform.List[platform.Evidence], error) {
+	l := platform.List[platform.Evidence]{Items: []platform.Evidence{}}
+	err := p.store.View(ctx, func(tx *store.Tx) error {
+		found, err := findIncident(ctx, tx, actor, verbRead, id)
+		if err != nil {
+			return err
+		}
+		diagnosis, err := tx.NewestDiagnosis(ctx, found.ID)
+		if err != nil || diagnosis == nil {
+			return err
+		}
+		all, err := tx.ListEvidence(ctx, found.ID)
+		for _, e := range all {
+			if slices.Contains(diagnosis.Evidence, e.ID) {
+				l.Items = append(l.Items, e)
+			}
+		}
+		return err
+	})
+	return l, err
+}
+
 func findIncident(ctx context.Context, tx *store.Tx, actor platform.Actor, v verb, id platform.IncidentID) (platform.Incident, error) {
 	if err := authorize(actor, v, ""); err != nil {
 		return platform.Incident{}, err
@@ -70,7 +94,7 @@ func incidentDetail(ctx context.Context, tx *store.Tx, i platform.Incident) (pla
 		return d, err
 	}
 	for _, e := range all {
-		if d.Diagnosis != nil && slices.Contains(d.Diagnosis.Evidence, e.ID) {
+		if d.Diagnosis != nil && e.Kind != platform.EvidenceFacts && slices.Contains(d.Diagnosis.Evidence, e.ID) {
 			d.Evidence = append(d.Evidence, e)
 		}
 	}

@@ -87,6 +87,7 @@ type events interface {
 type incidents interface {
 	ListIncidents(ctx context.Context, actor platform.Actor, f platform.IncidentFilter) (platform.List[platform.Incident], error)
 	GetIncident(ctx context.Context, actor platform.Actor, id platform.IncidentID) (platform.IncidentDetail, error)
+	ListIncidentEvidence(ctx context.Context, actor platform.Actor, id platform.IncidentID) (platform.List[platform.Evidence], error)
 	Diagnose(ctx context.Context, actor platform.Actor, id platform.IncidentID) (platform.Incident, error)
 }
 

@@ -476,6 +476,16 @@ func (p *Plane) GetIncident(_ context.Context, actor platform.Actor, id platform
 	return p.Incident, p.read("GetIncident", actor, id)
 }
 
+// ListIncidentEvidence has the items of the sample incident, and facts that hold its lines.
+func (p *Plane) ListIncidentEvidence(_ context.Context, actor platform.Actor, id platform.IncidentID) (platform.List[platform.Evidence], error) {
+	if id != p.Incident.ID {
+		return platform.List[platform.Evidence]{}, missing("incident", string(id))
+	}
+	const facts = `{"Incident":{"id":"inc_01","service":"api","opened_at":"2026-03-01T14:00:00Z"},"Lines":[{"At":"2026-03-01T14:00:00Z","Service":"api","Level":"error","Text":"TypeError: unsupported operand type(s) for round: 'str'","Cite":"ev_01"}]}`
+	record := platform.Evidence{ID: "ev_03", IncidentID: id, Number: 3, Kind: platform.EvidenceFacts, Title: "What the rules read, as data", Source: "evidence", Excerpt: facts}.Seal()
+	return platform.List[platform.Evidence]{Items: append(slices.Clone(p.Incident.Evidence), record)}, p.read("ListIncidentEvidence", actor, id)
+}
+
 // Diagnose answers the sample incident.
 func (p *Plane) Diagnose(_ context.Context, actor platform.Actor, id platform.IncidentID) (platform.Incident, error) {
 	return p.Incident.Incident, p.write("Diagnose", actor, id)
