@@ -141,6 +141,8 @@ func (s *Spool) abandon(size int64) {
 		s.options.Log.Error("a failed write to the log spool cannot be cut off; it is passed over", "error", err)
 	}
 	_ = s.active.Close()
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	s.active = nil
 }
 
@@ -199,9 +201,9 @@ func (s *Spool) rotate() error {
 	if s.active != nil {
 		_ = s.active.Close()
 	}
-	s.active = file
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	s.active = file
 	s.number = fresh.number
 	s.segments = append(s.segments, fresh)
 	s.bytes += fresh.size

@@ -99,7 +99,7 @@ type Spool struct {
 	acknowledged time.Time // by Run, the last time
 
 	writing sync.Mutex // held by the one Append that writes for all that wait, and by what replaces files
-	active  *os.File   // the last segment, written to; nil before the first write and after a failed one
+	active  *os.File   // the last segment, written to; nil before the first write and after a failed one. It is set with mu held too
 	checked time.Time  // when the free space was looked at
 
 	files sync.RWMutex // held for writing while files are replaced or removed, for reading while they are opened

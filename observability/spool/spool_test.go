@@ -616,3 +616,32 @@ func TestSpool_WhatIsOnItsWayAtTheEndIsNotBrokenOff(t *testing.T) {
 	require.Equal(t, []error{nil}, target.ended, "it was sent once, and whole")
 	require.Zero(t, s.Stats().Lines)
 }
+
+// The race detector is what looks: the segment that is written to is told from the others while another one is begun.
+func TestSpool_SegmentsBeginWhileOthersAreDoneWith(t *testing.T) {
+	t.Parallel()
+	target := &memory{}
+	s := open(t, Options{Target: target, SegmentBytes: 2 << 10}, true)
+	stop := make(chan struct{})
+	ended := make(chan error, 1)
+	go func() {
+		var err error
+		for {
+			select {
+			case <-stop:
+				ended <- err
+				return
+			default:
+				err = errors.Join(err, s.acknowledge(time.Now()))
+			}
+		}
+	}()
+	const rounds, each = 50, 20
+	for i := range rounds {
+		require.NoError(t, s.Append(t.Context(), numbered(i*each, (i+1)*each)))
+	}
+	require.Eventually(t, func() bool { return s.Stats().State == StateIdle }, 10*time.Second, time.Millisecond)
+	close(stop)
+	require.NoError(t, <-ended)
+	same(t, numbered(0, rounds*each), target.All())
+}
