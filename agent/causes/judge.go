@@ -439,8 +439,8 @@ func (d *docket) switched(l *lead) *charge {
 		if kin == 0 && slices.Contains(d.w.neededBy[l.service], c.service) {
 			kin = 0.8
 		}
-		if ways[l.category].outside && !akin(l, c) {
-			continue // what comes from outside needs no switch
+		if !akin(l, c) && (ways[l.category].outside || gap > max(2*time.Minute, l.slack)) {
+			continue // what comes from outside needs no switch, and a switch works at once
 		}
 		score := 0.7 * kin
 		if akin(l, c) {

@@ -37,7 +37,7 @@ var knobs = map[platform.Category]turns{
 	platform.CategorySlowStart:         {like(`workers|size|model|preload|warm`), like(`grace|period|timeout|delay|threshold|failure|startup|retries`)},
 	platform.CategoryUngracefulStop:    {nil, like(`grace|drain|timeout|stop|wait|shutdown|termination`)},
 	platform.CategoryHang:              {nil, like(`pool|workers|threads|concurren|timeout`)},
-	platform.CategoryRequestTooLarge:   {like(`top_?k|history|chunk|context|window|tokens|limit|max|size|batch|examples|n_|k\b|documents`), like(`max|limit|size|body|tokens|context|window|len`)},
+	platform.CategoryRequestTooLarge:   {like(`top_?k|history|chunk|context|window|tokens|messages|turns|body|payload|upload|batch|few.?shot|examples|n_results|documents|passages|\bk\b`), like(`body|payload|upload|tokens|context|window|model.?len|header|message.?(?:size|bytes|max)|max.?(?:len|size|bytes|message|request)|(?:size|request|receive|send).?(?:limit|max)|limit`)},
 	platform.CategoryCacheStampede:     {nil, like(`ttl|expire|cache|jitter|max_?age|maxmemory|size|lifetime|seconds`)},
 	platform.CategoryNoisyNeighbour:    {like(`threads|workers|parallel|cpus?|concurren|jobs|replicas|limit|quota`), like(`nice|cpus?|interval|limit|quota`)},
 	platform.CategoryUpstream5xx:       {nil, like(`timeout|deadline`)},
@@ -130,11 +130,15 @@ func spoken(c *candidate) []knob {
 	return []knob{{name: name, before: before, after: after, line: firstLine(c.Message)}}
 }
 
-// touchKnobs tests the numbers that a change turned against those that bring the category.
-func touchKnobs(c *candidate, category platform.Category, take func(float64, string, string, string, *Hunk)) {
+// touchKnobs tests the numbers that a change turned against those that bring the category. Of a change to what the failing
+// service only calls, those that grew are no reason why it is asked for more.
+func touchKnobs(c *candidate, category platform.Category, called bool, take func(float64, string, string, string, *Hunk)) {
 	way, ok := knobs[category]
 	if !ok {
 		return
+	}
+	if called && callersBring(category) {
+		way.up = nil
 	}
 	for _, k := range knobsOf(c) {
 		grew := k.after > k.before

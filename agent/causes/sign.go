@@ -287,6 +287,8 @@ var (
 	capsName  = regexp.MustCompile(`\b[A-Z][A-Z0-9]{1,}(?:_[A-Z0-9]+)+\b`)
 	snakeName = regexp.MustCompile(`\b[a-z][a-z0-9]+(?:_[a-z0-9]+)+\b`)
 	codePlace = regexp.MustCompile(`([\w./@-]{1,200}\.(?:py|js|mjs|cjs|ts|tsx|go|rb|java|kt|php|cs|rs|scala|ex|c|cc|cpp)):(\d{1,6})`)
+	toolPlace = regexp.MustCompile(`([\w./@-]{1,200}\.(?:tsx?|jsx?|mts|cts|vue|cs|fs|vb))\((\d{1,6})(?:,\d{1,4})?\)`) // as tsc and msbuild write it
+	confPlace = regexp.MustCompile(`([\w./@-]{1,200}\.(?:ya?ml|conf|toml|json|ini|properties|cfg|hcl|tf|xml))["']?(?::|[,:]?(?: \w+:)? (?:at )?(?:on )?line:? ?)(\d{1,6})`)
 	pyPlace   = regexp.MustCompile(`File "([^"\n]{1,300})", line (\d{1,7})(?:, in ([\w<>.]{1,100}))?`)
 	pathName  = regexp.MustCompile(`(?:^|[\s"'=(:\[])(/[\w.-]{2,60}(?:/[\w.-]{1,60}){0,8})`)
 	hostName  = regexp.MustCompile(`\b([a-zA-Z][\w-]*(?:\.[a-zA-Z][\w-]*)*):(\d{2,5})\b`)
@@ -332,9 +334,11 @@ func (d *docket) name(l *lead, v *voice, m match) {
 				l.frames = append(l.frames, Frame{File: p[1], Line: number(p[2]), Func: p[3]})
 			}
 		}
-		for _, p := range codePlace.FindAllStringSubmatch(text, 8) {
-			if !isLibrary(p[1]) && len(l.frames) < 12 {
-				l.frames = append(l.frames, Frame{File: p[1], Line: number(p[2])})
+		for _, re := range []*regexp.Regexp{codePlace, toolPlace, confPlace} {
+			for _, p := range re.FindAllStringSubmatch(text, 8) {
+				if !isLibrary(p[1]) && len(l.frames) < 12 {
+					l.frames = append(l.frames, Frame{File: p[1], Line: number(p[2])})
+				}
 			}
 		}
 	}
@@ -354,6 +358,12 @@ func (d *docket) name(l *lead, v *voice, m match) {
 	}
 	add(snakeName.FindAllString(q, 6)...)
 	switch l.category {
+	case platform.CategorySchemaMismatch, platform.CategoryMigrationFailed: // table.column: the column is what is not there
+		for _, n := range slices.Clone(l.names) {
+			if i := strings.LastIndexByte(n, '.'); i > 0 && !strings.Contains(n, "/") {
+				add(n[i+1:])
+			}
+		}
 	case platform.CategoryBadHealthPath, platform.CategoryMissingMount, platform.CategoryVolumePermission, platform.CategoryReadOnlyFS, platform.CategoryDiskFull, platform.CategoryBadModelArtifact, platform.CategoryBadCommand:
 		for _, g := range pathName.FindAllStringSubmatch(q, 6) {
 			add(g[1], baseName(g[1]))
@@ -424,7 +434,7 @@ func (d *docket) ends() {
 		case code == 137 && in.StoppedByUs():
 			say(platform.CategoryUngracefulStop, 0.24, fmt.Sprintf("Instance %s was stopped and did not end in time: it was killed (exit code 137).", in.ID))
 		case code == 137:
-			say(platform.CategoryOOMKilled, 0.3, fmt.Sprintf("Instance %s was killed (exit code 137) and nobody says that they stopped it.", in.ID))
+			say(platform.CategoryOOMKilled, 0.2, fmt.Sprintf("Instance %s was killed (exit code 137) and nobody says that they stopped it.", in.ID))
 		case code == 127 || code == 126:
 			say(platform.CategoryBadCommand, 0.72, fmt.Sprintf("Instance %s could not start its command (exit code %d).", in.ID, code))
 		case code == 135:
