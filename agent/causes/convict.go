@@ -29,6 +29,7 @@ type lead struct {
 	variable string
 	texts    []string // some of the lines, in full
 	through  *lead    // what the service's own signs tell, where the lead is of those that use it
+	known    bool     // who does it is measured: it does not come from outside
 	common   bool     // several services that have nothing else in common show the same
 }
 
@@ -50,7 +51,8 @@ type charge struct {
 
 const (
 	convicts = 0.5  // the least charge that convicts
-	sureOnly = 0.62 // the same for what mostly comes from outside
+	sureOnly = 0.62 // the same for what mostly comes from outside, and for a fault that is itself only guessed
+	faint    = 0.45 // under this a lead is a guess
 )
 
 // convict returns the change that brought the lead, and why the others are innocent. No change is convicted for being
@@ -80,7 +82,7 @@ func (w *world) convict(l *lead) (guilty *charge, acquitted []platform.RuledOut)
 		}
 	}
 	need := convicts
-	if l.outside() {
+	if l.outside() || l.score < faint && best != nil && !best.pointed {
 		need = sureOnly
 	}
 	if best != nil && best.score < need && w.unrivalled(l, best, second) {
@@ -106,6 +108,9 @@ func (w *world) convict(l *lead) (guilty *charge, acquitted []platform.RuledOut)
 // change of the very service, while every other change near the onset reaches nothing.
 func (w *world) unrivalled(l *lead, best, second *charge) bool {
 	least := 0.34
+	if l.score < faint {
+		return false
+	}
 	if l.outside() {
 		least = 0.42
 		if best.Kind == platform.ChangeCommit || best.Kind == platform.ChangeDeploy {
@@ -199,12 +204,17 @@ func (c *candidate) shown(category platform.Category) bool {
 		return true
 	case platform.ChangeMigration: // its name tells
 		return c.Message != "" || len(c.Hunks) > 0
+	case platform.ChangeSecret: // a new value leaves the name where it is
+		return category == platform.CategoryMissingEnv && rotates.MatchString(c.Message)
 	case platform.ChangeConfig:
-		return len(c.Hunks) > 0 && category != platform.CategoryBadConfig // any setting may be a bad one
+		return len(c.Hunks) > 0 && category == platform.CategoryMissingEnv // any other setting may be a bad one
 	default:
 	}
 	return false
 }
+
+// rotates is how changes say that a secret got a new value and kept its name.
+var rotates = like(`\brotat|\brenew|\bnew value|\brefresh`)
 
 // missed is the most that a commit weighs which touches none of the names and places that the fault's own words give.
 const missed = 0.3
@@ -213,7 +223,7 @@ const missed = 0.3
 // what is gone, and the line that took it away need not.
 func (c *candidate) builds(category platform.Category) bool {
 	switch category {
-	case platform.CategoryImportError, platform.CategoryVolumePermission, platform.CategoryBadCommand, platform.CategoryMissingMount, platform.CategoryBuildFailed:
+	case platform.CategoryImportError, platform.CategoryVolumePermission, platform.CategoryBadCommand, platform.CategoryMissingMount:
 		return slices.ContainsFunc(c.Files, func(f string) bool { return says(ways[category].files, f) })
 	default:
 	}
@@ -227,7 +237,7 @@ func (l *lead) exact() bool {
 	case platform.CategoryCodeError, platform.CategoryBuildFailed:
 		return len(l.frames) > 0
 	case platform.CategoryMissingEnv, platform.CategoryImportError, platform.CategorySchemaMismatch, platform.CategoryMissingMount,
-		platform.CategoryVolumePermission, platform.CategoryBadConfig, platform.CategoryBadModelArtifact:
+		platform.CategoryVolumePermission, platform.CategoryBadConfig:
 		return len(l.names)+len(l.frames) > 0
 	default:
 	}
@@ -250,7 +260,7 @@ var fromOutside = like(`toomanyrequests|pull rate limit|unauthenticated pull|has
 
 // outside reports whether the fault mostly comes from outside, by its kind or by its own words.
 func (l *lead) outside() bool {
-	if ways[l.category].outside || l.common {
+	if ways[l.category].outside && !l.known || l.common {
 		return true
 	}
 	for _, c := range l.claims {
@@ -272,6 +282,8 @@ func (w *world) kinship(l *lead, c *candidate) float64 {
 		return 0.92
 	case c.service == "":
 		return 0.88
+	case l.known && (l.category == platform.CategoryNoisyNeighbour || slices.Contains(w.sharing[l.service], c.service)):
+		return 0 // who takes it all is measured: the others only suffer
 	case ownDoing(l.category) && w.observed(c.service):
 		return 0
 	case shared(c):
@@ -280,7 +292,9 @@ func (w *world) kinship(l *lead, c *candidate) float64 {
 		return 0.82
 	case w.reaches(l.service, c.service):
 		return 0.7
-	case slices.Contains(w.sharing[l.service], c.service) && ways[l.category].outside:
+	case slices.Contains(w.sharing[l.service], c.service) && (ways[l.category].outside || l.category == platform.CategoryDiskFull):
+		return 0.8
+	case ofHost(l.category) && c.Kind != platform.ChangeCommit && c.takes(l.names):
 		return 0.8
 	case slices.Contains(w.neededBy[l.service], c.service) && (callersMay(l.category) || c.Kind == platform.ChangeFlag):
 		return 0.85
@@ -301,6 +315,30 @@ func ownDoing(c platform.Category) bool {
 	default:
 	}
 	return false
+}
+
+// ofHost are faults over something that all on a host share, whoever they are.
+func ofHost(c platform.Category) bool {
+	switch c {
+	case platform.CategoryPortInUse, platform.CategoryMissingMount, platform.CategoryVolumePermission, platform.CategoryDNSFailure, platform.CategoryReadOnlyFS:
+		return true
+	default:
+	}
+	return false
+}
+
+// takes reports whether a change adds a line with one of the names: a port, a path, a host.
+func (c *candidate) takes(names []string) bool {
+	for _, d := range c.Hunks {
+		for _, h := range d.Hunks {
+			for _, l := range h.Lines {
+				if l.Op == '+' && slices.ContainsFunc(names, func(n string) bool { return len(n) >= 4 && containsFold(stripComment(l.Text), n) }) {
+					return true
+				}
+			}
+		}
+	}
+	return slices.ContainsFunc(names, func(n string) bool { return len(n) >= 4 && len(c.Hunks) == 0 && containsFold(c.Message, n) })
 }
 
 // callersMay are faults that a caller can bring on what it calls.

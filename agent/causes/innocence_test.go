@@ -17,7 +17,9 @@ func commitOf(file, diff, message string) *candidate {
 
 func TestInert_ToolsRemarksAndSpacesAreNoPartOfWhatRuns(t *testing.T) {
 	t.Parallel()
-	diff := func(file, lines string) string { return "--- a/" + file + "\n+++ b/" + file + "\n@@ -1,3 +1,3 @@\n" + lines }
+	diff := func(file, lines string) string {
+		return "--- a/" + file + "\n+++ b/" + file + "\n@@ -1,3 +1,3 @@\n" + lines
+	}
 	for name, c := range map[string]struct {
 		file, lines string
 		inert       bool

@@ -24,13 +24,13 @@ type turns struct{ up, down *regexp.Regexp }
 
 var knobs = map[platform.Category]turns{
 	platform.CategoryRateLimited:       {like(`concurren|workers|parallel|batch|rps|qps|replicas|threads|prefetch|max_`), like(`interval|delay|sleep|backoff|ttl|limit|rate|burst|average|period|every|quota`)},
-	platform.CategoryPoolExhausted:     {like(`workers|threads|replicas|concurren|processes|timeout|instances|max_requests`), like(`pool|max_conn|connections|overflow|idle|maximum|max_size|size|slots`)},
+	platform.CategoryPoolExhausted:     {like(`workers|threads|replicas|concurren|processes|(?:statement|transaction|idle|query|lock|lease|lifetime)\w*.?timeout|instances|max_requests`), like(`pool|max_conn|connections|overflow|idle|maximum|max_size|size|slots`)},
 	platform.CategoryOOMKilled:         {like(`batch|workers|cache|concurren|size|buffer|max|threads|heap|xmx|limit|entries|days|keep|ttl|retention`), like(`mem|heap|limit|resources`)},
 	platform.CategoryMemoryLeak:        {like(`cache|size|max|entries|ttl|keep|history`), nil},
 	platform.CategoryCUDAOOM:           {like(`batch|len|seq|util|context|ctx|num|max|workers|replicas|tokens|layers|concurren`), like(`parallel|gpu`)},
 	platform.CategoryQueueBacklog:      {like(`batch|delay|interval|sleep|rate|publish|fan`), like(`workers|concurren|replicas|prefetch|consumers|partitions|parallel|count|threads|instances|max`)},
 	platform.CategoryRetryStorm:        {like(`retr|attempt|times`), like(`timeout|backoff|delay|interval|sleep|wait|deadline`)},
-	platform.CategoryLatencyRegression: {like(`page|limit|top|candidates|depth|rounds|cost|level|size|k\b|iterations|batch|delay|sleep|timeout|max`), like(`cache|ttl|pool|workers|threads|cpu|concurren|replicas|batch|limit`)},
+	platform.CategoryLatencyRegression: {like(`page|limit|top|candidates|depth|rounds|cost|level|size|k\b|iterations|batch|delay|sleep|max`), like(`cache|ttl|pool|workers|threads|cpu|concurren|replicas|batch|limit`)},
 	platform.CategoryDiskFull:          {like(`retention|max|keep|size|days|backup|segments|files|hours|interval`), like(`rotat|interval|retention|size|disk|volume|storage`)},
 	platform.CategorySharedMemory:      {like(`worker|prefetch|batch|parallel`), like(`shm|shared`)},
 	platform.CategoryDescriptors:       {like(`conn|workers|clients|max|keepalive|watch`), like(`nofile|ulimit|fd|limit`)},

@@ -59,8 +59,11 @@ func (w *world) touch(l *lead, c *candidate, ch *charge) float64 {
 		if c.Kind == platform.ChangeConfig { // settings are many: one must be about the fault
 			fit = 0.3
 		}
-		if vocabulary > 0 || way.said != nil && way.said.MatchString(c.Message) {
+		switch {
+		case vocabulary > 0.53 || len(c.Hunks) == 0 && says(way.said, c.Message):
 			fit, ch.fits = 0.84, true
+		case vocabulary > 0:
+			fit = 0.55
 		}
 		take(fit, fmt.Sprintf("a change of kind %s can bring this by itself", c.Kind), firstLine(c.Message), "", nil)
 	}
@@ -245,15 +248,19 @@ func touchWords(c *candidate, category platform.Category, take func(float64, str
 	}
 	if said {
 		score += 0.2
-		if hit == 0 && (len(c.Hunks) == 0 || c.Kind != platform.ChangeCommit) {
-			score += 0.33 // there is no diff to look at, or one too short to tell
+		if hit == 0 && len(c.Hunks) == 0 {
+			score += 0.33 // there is no diff to look at
 		}
 	}
 	if filed && score > 0 {
 		score += 0.08
 	}
-	if hit == 0 && len(c.Hunks) > 0 && c.Kind == platform.ChangeCommit {
-		score = math.Min(score, 0.3) // its message speaks of it and its diff does not
+	switch {
+	case hit > 0 || len(c.Hunks) == 0:
+	case c.Kind == platform.ChangeCommit: // its message speaks of it and its diff does not
+		score = math.Min(score, 0.3)
+	case said: // a setting's difference is short, and need not say what it is of
+		score = 0.53
 	}
 	if c.Kind == platform.ChangeDeploy { // a deploy is a way to bring a change, and its words are those of any deploy
 		score = math.Min(score, 0.3)
@@ -261,6 +268,9 @@ func touchWords(c *candidate, category platform.Category, take func(float64, str
 	if c.watches(category) {
 		take(math.Min(score, 0.3), "it is about what is seen of the service", firstLine(c.Message), "", nil)
 		return 0
+	}
+	if category == platform.CategoryCodeError { // any code may err: without a place or a release it is a guess
+		score = math.Min(score, convicts-0.05)
 	}
 	score = math.Min(score, 0.82)
 	how := "its message speaks of what can bring this"
