@@ -63,6 +63,7 @@ func (w *world) live(ctx context.Context) ([]figure, error) {
 	if err != nil {
 		return nil, err
 	}
+	fmt.Fprintf(os.Stderr, "under the flood: %.0f lines/s stored, %.0f MB resident\n", lines, peak)
 	memory := atMost("memory of the server at 50k lines/s", peak, "MB", 400, 250, map[string]float64{"lines/s stored": lines})
 	if least := 0.9 * floodRate; lines < least {
 		fmt.Fprintf(os.Stderr, "only %.0f lines/s came through while memory was measured; the figure is of %.0f\n", lines, least)
