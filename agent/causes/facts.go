@@ -90,7 +90,8 @@ type Instance struct {
 	Cite       platform.EvidenceID
 	Probes     []platform.Probe // oldest first
 	ProbesCite platform.EvidenceID
-	OOMEvent   bool // the engine or the kernel told of an out-of-memory kill
+	OOMEvent   bool   // the engine or the kernel told of an out-of-memory kill
+	Tag        string // the release that it runs, as it is called where it runs; empty when that is not known
 }
 
 // StoppedByUs reports whether Fairlead itself ended the instance.

@@ -54,7 +54,7 @@ var effects = map[platform.Category][]platform.Category{
 	platform.CategoryPortInUse:        {platform.CategoryCodeError, platform.CategoryDependency},
 	platform.CategoryPortMismatch:     {platform.CategoryDependency, platform.CategorySlowStart, platform.CategoryHang},
 	platform.CategoryBadHealthPath:    {platform.CategoryCodeError, platform.CategorySlowStart, platform.CategoryBadCredentials},
-	platform.CategoryImagePull:        {platform.CategoryBadCredentials, platform.CategoryRateLimited, platform.CategorySlowStart, platform.CategoryDependency},
+	platform.CategoryImagePull:        {platform.CategoryDNSFailure, platform.CategoryVolumePermission, platform.CategoryBadCredentials, platform.CategoryRateLimited, platform.CategorySlowStart, platform.CategoryDependency},
 	platform.CategorySlowStart:        {platform.CategoryDependency, platform.CategoryHang, platform.CategoryOOMKilled, platform.CategoryUngracefulStop},
 }
 
@@ -70,6 +70,7 @@ func investigate(f *Facts) (found []platform.Cause, d *docket) {
 	d.hear()
 	d.calls()
 	d.ends()
+	d.stops()
 	d.checks()
 	d.grow()
 	d.load()
@@ -102,6 +103,9 @@ func (d *docket) gather() {
 			}
 		}
 		if len(alike) < 2 {
+			if category == platform.CategoryDiskFull {
+				d.filler(alike)
+			}
 			continue
 		}
 		for _, l := range alike {
@@ -110,10 +114,52 @@ func (d *docket) gather() {
 			}
 		}
 		d.host(category, alike)
+		if category == platform.CategoryDiskFull {
+			d.filler(alike)
+		}
 		if category == platform.CategoryDNSFailure {
 			d.resolver(alike)
 		}
 	}
+}
+
+// filler moves a full disk to the service that filled it: one that shares the disk, and whose own files grew while it filled.
+func (d *docket) filler(full []*lead) {
+	for _, l := range full {
+		var most *Metric
+		for _, s := range d.w.sharing[l.service] {
+			for _, m := range d.w.of(s) {
+				if grown(m) && d.w.current(m) && (most == nil || m.Ratio() > most.Ratio()) {
+					most = m
+				}
+			}
+		}
+		if most == nil || slices.ContainsFunc(d.w.of(l.service), grown) {
+			continue
+		}
+		to := d.lead(platform.CategoryDiskFull, most.Service)
+		to.score = math.Max(to.score, math.Min(0.97, l.score+0.02))
+		to.says, to.direct, to.slow, to.known = l.says, true, true, true
+		to.onset, to.slack = most.Onset, maxDuration(l.slack, stepOf(most))
+		to.claims = append(withClaims(claim("On the same disk, "+movement(most), "", most.Cite)), append(slices.Clone(l.claims), to.claims...)...)
+		d.hop(most.Service, l.service, l)
+		l.score -= followed
+	}
+}
+
+// grown reports whether a series tells of files that became many times as large.
+func grown(m *Metric) bool {
+	if m.Meaning == series.DiskUsed || m.Meaning == series.DiskFree || m.Kind == series.Flat || !m.Up() || m.Ratio() < 2 {
+		return false
+	}
+	words := series.Words(m.Name)
+	sized := words["bytes"] || words["mb"] || words["gb"] || words["mib"] || words["gib"] || words["size"] || words["files"]
+	for _, w := range []string{"spool", "backup", "backups", "wal", "log", "logs", "dump", "dumps", "archive", "snapshot", "snapshots", "segments", "tmp", "temp", "cache", "dir", "directory", "volume", "core", "disk", "storage", "data"} {
+		if words[w] {
+			return sized
+		}
+	}
+	return false
 }
 
 // resolver moves failed lookups of several services to the resolver that all of them use, where that one shows trouble itself.
@@ -400,11 +446,14 @@ func (d *docket) cause(l *lead) platform.Cause {
 	c.Claims = dedupeClaims(l.claims)
 	guilty, _ := d.w.convict(l)
 	if guilty == nil && l.through != nil {
-		guilty, _ = d.w.convict(l.through)
+		own := *l.through
+		own.score = l.score // what was taken from it went to this one
+		guilty, _ = d.w.convict(&own)
 	}
 	if guilty == nil {
 		guilty = d.switched(l)
 	}
+	c.Service = d.ours(l)
 	brought := ""
 	if guilty != nil {
 		change := guilty.Change.Change
@@ -425,6 +474,19 @@ func (d *docket) cause(l *lead) platform.Cause {
 	return c
 }
 
+// ours is the service that a lead is told of: where only spans name it, it lies outside, and who calls it fails first.
+func (d *docket) ours(l *lead) string {
+	if d.w.observed(l.service) || l.service == d.w.f.Incident.Service || l.category != platform.CategoryUpstream5xx && l.category != platform.CategoryRateLimited {
+		return l.service
+	}
+	for _, s := range d.w.neededBy[l.service] {
+		if d.w.observed(s) {
+			return s
+		}
+	}
+	return l.service
+}
+
 // switched convicts a flag that was turned just before the fault began, where no other change reaches it: what runs did not
 // change, and the flag did.
 func (d *docket) switched(l *lead) *charge {
@@ -439,8 +501,8 @@ func (d *docket) switched(l *lead) *charge {
 		if kin == 0 && slices.Contains(d.w.neededBy[l.service], c.service) {
 			kin = 0.8
 		}
-		if ways[l.category].outside && !akin(l, c) {
-			continue // what comes from outside needs no switch
+		if !akin(l, c) && (ways[l.category].outside || gap > max(2*time.Minute, l.slack)) {
+			continue // what comes from outside needs no switch, and a switch works at once
 		}
 		score := 0.7 * kin
 		if akin(l, c) {
@@ -486,6 +548,9 @@ func (d *docket) kind(l *lead, guilty *charge, c *platform.Cause) {
 	}
 	if guilty.Kind == platform.ChangeConfig && guilty.service == l.service && impatient(l.category) && tightens(guilty.candidate) {
 		c.Category = platform.CategoryBadConfig // it is well, and its health check gives it no time
+	}
+	if l.category == platform.CategoryDiskFull && slices.Contains(d.w.sharing[l.service], guilty.service) {
+		c.Service = guilty.service // who fills what both write to
 	}
 	if s := d.adopter(l, guilty.candidate); s != "" && callersBring(l.category) {
 		c.Service = s

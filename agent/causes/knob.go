@@ -24,20 +24,20 @@ type turns struct{ up, down *regexp.Regexp }
 
 var knobs = map[platform.Category]turns{
 	platform.CategoryRateLimited:       {like(`concurren|workers|parallel|batch|rps|qps|replicas|threads|prefetch|max_`), like(`interval|delay|sleep|backoff|ttl|limit|rate|burst|average|period|every|quota`)},
-	platform.CategoryPoolExhausted:     {like(`workers|threads|replicas|concurren|processes|timeout|instances|max_requests`), like(`pool|max_conn|connections|overflow|idle|maximum|max_size|size|slots`)},
+	platform.CategoryPoolExhausted:     {like(`workers|threads|replicas|concurren|processes|(?:statement|transaction|idle|query|lock|lease|lifetime)\w*.?timeout|instances|max_requests`), like(`pool|max_conn|connections|overflow|idle|maximum|max_size|size|slots`)},
 	platform.CategoryOOMKilled:         {like(`batch|workers|cache|concurren|size|buffer|max|threads|heap|xmx|limit|entries|days|keep|ttl|retention`), like(`mem|heap|limit|resources`)},
 	platform.CategoryMemoryLeak:        {like(`cache|size|max|entries|ttl|keep|history`), nil},
 	platform.CategoryCUDAOOM:           {like(`batch|len|seq|util|context|ctx|num|max|workers|replicas|tokens|layers|concurren`), like(`parallel|gpu`)},
 	platform.CategoryQueueBacklog:      {like(`batch|delay|interval|sleep|rate|publish|fan`), like(`workers|concurren|replicas|prefetch|consumers|partitions|parallel|count|threads|instances|max`)},
 	platform.CategoryRetryStorm:        {like(`retr|attempt|times`), like(`timeout|backoff|delay|interval|sleep|wait|deadline`)},
-	platform.CategoryLatencyRegression: {like(`page|limit|top|candidates|depth|rounds|cost|level|size|k\b|iterations|batch|delay|sleep|timeout|max`), like(`cache|ttl|pool|workers|threads|cpu|concurren|replicas|batch|limit`)},
+	platform.CategoryLatencyRegression: {like(`page|limit|top|candidates|depth|rounds|cost|level|size|k\b|iterations|batch|delay|sleep|max`), like(`cache|ttl|pool|workers|threads|cpu|concurren|replicas|batch|limit`)},
 	platform.CategoryDiskFull:          {like(`retention|max|keep|size|days|backup|segments|files|hours|interval`), like(`rotat|interval|retention|size|disk|volume|storage`)},
 	platform.CategorySharedMemory:      {like(`worker|prefetch|batch|parallel`), like(`shm|shared`)},
 	platform.CategoryDescriptors:       {like(`conn|workers|clients|max|keepalive|watch`), like(`nofile|ulimit|fd|limit`)},
 	platform.CategorySlowStart:         {like(`workers|size|model|preload|warm`), like(`grace|period|timeout|delay|threshold|failure|startup|retries`)},
 	platform.CategoryUngracefulStop:    {nil, like(`grace|drain|timeout|stop|wait|shutdown|termination`)},
 	platform.CategoryHang:              {nil, like(`pool|workers|threads|concurren|timeout`)},
-	platform.CategoryRequestTooLarge:   {like(`top_?k|history|chunk|context|window|tokens|limit|max|size|batch|examples|n_|k\b|documents`), like(`max|limit|size|body|tokens|context|window|len`)},
+	platform.CategoryRequestTooLarge:   {like(`top_?k|history|chunk|context|window|tokens|messages|turns|body|payload|upload|batch|few.?shot|examples|n_results|documents|passages|\bk\b`), like(`body|payload|upload|tokens|context|window|model.?len|header|message.?(?:size|bytes|max)|max.?(?:len|size|bytes|message|request)|(?:size|request|receive|send).?(?:limit|max)|limit`)},
 	platform.CategoryCacheStampede:     {nil, like(`ttl|expire|cache|jitter|max_?age|maxmemory|size|lifetime|seconds`)},
 	platform.CategoryNoisyNeighbour:    {like(`threads|workers|parallel|cpus?|concurren|jobs|replicas|limit|quota`), like(`nice|cpus?|interval|limit|quota`)},
 	platform.CategoryUpstream5xx:       {nil, like(`timeout|deadline`)},
@@ -130,11 +130,15 @@ func spoken(c *candidate) []knob {
 	return []knob{{name: name, before: before, after: after, line: firstLine(c.Message)}}
 }
 
-// touchKnobs tests the numbers that a change turned against those that bring the category.
-func touchKnobs(c *candidate, category platform.Category, take func(float64, string, string, string, *Hunk)) {
+// touchKnobs tests the numbers that a change turned against those that bring the category. Of a change to what the failing
+// service only calls, those that grew are no reason why it is asked for more.
+func touchKnobs(c *candidate, category platform.Category, called bool, take func(float64, string, string, string, *Hunk)) {
 	way, ok := knobs[category]
 	if !ok {
 		return
+	}
+	if called && callersBring(category) {
+		way.up = nil
 	}
 	for _, k := range knobsOf(c) {
 		grew := k.after > k.before

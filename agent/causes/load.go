@@ -108,11 +108,15 @@ func (d *docket) queues() {
 
 // sameMessage finds an id that stays the same in every example of a failing line about a message.
 func sameMessage(v *voice) (string, bool) {
-	lower := strings.ToLower(v.Text)
+	text := jsonKey.ReplaceAllString(v.Text, " ")
+	lower := strings.ToLower(text)
+	if !v.Grave() && !containsAnyOf(lower, "fail", "error", "retry", "retries", "requeue", "redeliver", "reject", "attempt", "nack", "exception") {
+		return "", false
+	}
 	if len(v.Others) == 0 || !containsAnyOf(lower, "message", "msg", "job", "task", "offset", "delivery", "event", "record", "queue", "payload") {
 		return "", false
 	}
-	fields := strings.FieldsFunc(v.Text, func(r rune) bool { return strings.ContainsRune(" \t\n,;:=()[]{}\"'`", r) })
+	fields := strings.FieldsFunc(text, func(r rune) bool { return strings.ContainsRune(" \t\n,;:=()[]{}\"'`", r) })
 	for i, f := range fields {
 		if len(f) < 4 || !strings.ContainsAny(f, "0123456789") || i == 0 || strings.Contains(f, "/") || strings.Count(f, ".") > 0 || strings.Count(f, ":") > 0 || strings.Contains(f, "T0") || strings.Contains(f, "T1") || strings.Contains(f, "T2") {
 			continue
@@ -284,7 +288,10 @@ func (d *docket) neighbours() {
 				l.onset = offender.Onset
 			}
 		}
-		l.others = append(l.others, peers...)
+		if offender == nil {
+			l.others = append(l.others, peers...)
+		}
+		l.known = l.known || offender != nil
 	}
 }
 

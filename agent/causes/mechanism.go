@@ -23,9 +23,10 @@ type way struct {
 func like(list string) *regexp.Regexp { return regexp.MustCompile(`(?i)(?:` + list + `)`) }
 
 const (
-	limits  = `mem(?:ory)?[_-]?(?:limit|reservation|swap)|memory:|mem_limit|-Xmx|max-old-space|max_old_space|MaxRAM|GOMEMLIMIT|resources:|limits:`
-	keeping = `\.append\(|\.push\(|\.put\(|\.add\(|\.set\(|\.extend\(|lru_cache|maxsize=None|\bcache\b|_cache\b|cache\[|Cache\b|history|global |static .*(?:Map|List|Dictionary)|new (?:Map|WeakMap|HashMap|ArrayList|Dictionary)|sync\.Map|setInterval|addListener|\.on\(|addEventListener|subscribe\(|ThreadLocal|retain|unbounded|registry|buffer|\[\w+\] ?= `
-	letting = `close\(|\.release\(|dispose|free\(|evict|expire|ttl|maxsize|max_size|max_entries|max_items|limit|clear\(|\.delete\(|\.remove\(|\.pop\(|defer |with |using |finally|removeListener|unsubscribe|clearInterval|lru|weak`
+	limits    = `mem(?:ory)?[_-]?(?:limit|reservation|swap)|memory:|mem_limit|-Xmx|max-old-space|max_old_space|MaxRAM|GOMEMLIMIT|resources:|limits:`
+	portWords = `\bports?\b|_ports?\b|\bport_|(?-i:[a-z]Port\b)|listen|\bbind`
+	keeping   = `\.append\(|\.push\(|\.put\(|\.add\(|\.set\(|\.extend\(|lru_cache|maxsize=None|\bcache\b|_cache\b|cache\[|Cache\b|history|global |static .*(?:Map|List|Dictionary)|new (?:Map|WeakMap|HashMap|ArrayList|Dictionary)|sync\.Map|setInterval|addListener|\.on\(|addEventListener|subscribe\(|ThreadLocal|retain|unbounded|registry|buffer|\[\w+\] ?= `
+	letting   = `close\(|\.release\(|dispose|free\(|evict|expire|ttl|maxsize|max_size|max_entries|max_items|limit|clear\(|\.delete\(|\.remove\(|\.pop\(|defer |with |using |finally|removeListener|unsubscribe|clearInterval|lru|weak`
 	// versionStep is how messages tell that a program was replaced: "7.2 -> 8.0", "from 14.1 to 15".
 	versionStep = `\bv?\d+(?:\.\d+)+\S*\s*(?:->|→|=>|to)\s*v?\d+`
 	holding     = `pool|max_connections|max_conn|maxconn|conn(?:ection)?s?_?limit|session|connect\(|getConnection|acquire|checkout|transaction|begin\(|overflow|idle_?timeout|create_engine|new Client|psycopg|cursor|workers|threads|concurrency|replicas`
@@ -49,7 +50,7 @@ var ways = map[platform.Category]way{
 		said: like(`\benv|variable|setting|config|secret|key|rename`), files: like(`\.env|compose|fairlead\.yaml|settings|config`), kinds: []platform.ChangeKind{platform.ChangeConfig, platform.ChangeSecret},
 	},
 	platform.CategoryPortMismatch: {
-		added: like(`\bport\b|PORT|listen|bind|EXPOSE|0\.0\.0\.0|127\.0\.0\.1|localhost|host=|addr`), removed: like(`\bport\b|PORT|listen|bind|EXPOSE|0\.0\.0\.0|host=`),
+		added: like(portWords + `|EXPOSE|0\.0\.0\.0|127\.0\.0\.1|localhost|host=|addr`), removed: like(portWords + `|EXPOSE|0\.0\.0\.0|host=`),
 		said: like(`port\b|listen|bind|expose|loopback|localhost|interface`), files: like(`Dockerfile|compose|fairlead\.yaml|gunicorn|server|Procfile`), kinds: []platform.ChangeKind{platform.ChangeConfig},
 	},
 	platform.CategoryBadHealthPath: {
@@ -79,7 +80,7 @@ var ways = map[platform.Category]way{
 		said: like(`log|debug|trace|verbos|print|diagnos|instrument|echo`), kinds: []platform.ChangeKind{},
 	},
 	platform.CategoryImagePull: {
-		added: like(`image:|FROM |tag|registry|digest|sha256|pull`), removed: like(`image:|FROM |tag|registry|imagePullSecret|credential`), said: like(`image|tag|registry|base|bump|pull|prune|retention|credential|token`), files: like(`Dockerfile|compose|fairlead\.yaml|deployment|values`), kinds: []platform.ChangeKind{platform.ChangeDeploy, platform.ChangeSecret},
+		added: like(`image:|FROM |tag|registry|digest|sha256|pull`), removed: like(`ecr:|registry|artifactregistry|pull|image:|FROM |tag|registry|imagePullSecret|credential`), said: like(`execution role|registry|ecr|iam|image|tag|registry|base|bump|pull|prune|retention|credential|token`), files: like(`Dockerfile|compose|fairlead\.yaml|deployment|values`), kinds: []platform.ChangeKind{platform.ChangeDeploy, platform.ChangeSecret, platform.ChangeInfra},
 	},
 	platform.CategoryArchMismatch: {
 		added: like(`FROM |platform|arm64|amd64|aarch64|x86|GOARCH|buildx|runs-on|arch|graviton|runner|musl|alpine|march|avx`), removed: like(`FROM |platform|amd64|arm64|GOARCH|buildx|runs-on`), said: like(`arm|amd64|platform|arch|graviton|runner|builder|base image|buildx|multi.?arch|m1|apple`),
@@ -144,7 +145,7 @@ var ways = map[platform.Category]way{
 		added: like(holding), removed: like(letting + `|` + holding), said: like(`pool|connection|session|transaction|worker|replica|concurren|scale|client|db|database|timeout|query|cursor`), kinds: []platform.ChangeKind{platform.ChangeScale},
 	},
 	platform.CategoryPortInUse: {
-		added: like(`port|listen|bind|hostPort|ports:|expose|metrics|sidecar|network_mode|host`), removed: like(`port|listen|reuse|SO_REUSE|stop|kill|network`), said: like(`port|listen|bind|metrics|sidecar|exporter|debug|host network|expose|admin`), kinds: []platform.ChangeKind{platform.ChangeConfig},
+		added: like(portWords + `|expose|metrics|sidecar|network_mode|host_?network`), removed: like(portWords + `|SO_REUSE|reuse_?(?:port|addr)|stop|kill|network_mode`), said: like(`\bports?\b|listen|\bbind|metrics|sidecar|exporter|debug|host network|expose|admin`), kinds: []platform.ChangeKind{platform.ChangeConfig, platform.ChangeInfra},
 	},
 	platform.CategoryNoisyNeighbour: {
 		added: like(`cpu|workers|threads|parallel|concurren|batch|schedule|cron|limit|quota|affinity|node|replicas|-j`), removed: like(`cpu|limit|quota|nice|affinity|toler|throttle`), said: like(`batch|job|cron|report|backfill|reindex|transcod|train|cpu|limit|schedul|host|node|move|placement|parallel|nightly|etl|index`), kinds: []platform.ChangeKind{platform.ChangeScale, platform.ChangeInfra}, outside: true,
@@ -178,7 +179,7 @@ var ways = map[platform.Category]way{
 		added: like(`.`), removed: like(`if |guard|None|null|nil|try|except|catch|\?\.|\?\?|default|check|valid`),
 	},
 	platform.CategoryLatencyRegression: {
-		added:   like(`for .*:|\.forEach|for \(|\.map\(|await |sleep|select |\.query|\.get\(|requests\.|fetch\(|http\.|sync|lock|\.all\(\)|\.filter\(|find\(|re\.compile|regex|sort|loop|while|execute|load|serialize|json|encrypt|bcrypt|rounds|timeout|N\+1|LIKE|lower\(|deepcopy|level=9|compress|subprocess|prefetch|order by|join`),
+		added:   like(`drop index|for .*:|\.forEach|for \(|\.map\(|await |sleep|select |\.query|\.get\(|requests\.|fetch\(|http\.|sync|lock|\.all\(\)|\.filter\(|find\(|re\.compile|regex|sort|loop|while|execute|load|serialize|json|encrypt|bcrypt|rounds|timeout|N\+1|LIKE|lower\(|deepcopy|level=9|compress|subprocess|prefetch|order by|join`),
 		removed: like(`index|cache|prefetch|select_related|joinedload|includes\(|eager|batch|limit|async|gather|Promise\.all|pool|keepalive|memo|lru|paginat|stream|preload|bulk|IN \(|top_k`),
 		said:    like(`query|index|cache|batch|sync|loop|per.?(?:item|row|request)|lookup|enrich|valid|serializ|compress|encrypt|hash|rerank|join|search|inline|audit|n\+1|sequential|simplif|recommend|fetch|eager|lazy`), kinds: []platform.ChangeKind{platform.ChangeMigration},
 	},

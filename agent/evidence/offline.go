@@ -275,7 +275,7 @@ func (r *offline) instances() {
 		c := causes.Instance{Instance: platform.Instance{
 			ID: platform.InstanceID(in.Instance), Service: in.Service, State: stateOf(in), ExitCode: in.ExitCode, OOMKilled: in.OOMKilled,
 			Restarts: in.Restarts, StartedAt: in.StartedAt, Reason: in.Reason,
-		}}
+		}, Tag: in.Release}
 		if !in.FinishedAt.IsZero() && c.State.Ended() {
 			end := in.FinishedAt
 			c.EndedAt = &end

@@ -29,6 +29,7 @@ import (
 	"github.com/fairlead/fairlead/platform/client"
 	"github.com/fairlead/fairlead/platform/control"
 	"github.com/fairlead/fairlead/platform/embeddedpg"
+	"github.com/fairlead/fairlead/platform/heap"
 	"github.com/fairlead/fairlead/platform/httpapi"
 	"github.com/fairlead/fairlead/platform/routing"
 	"github.com/fairlead/fairlead/platform/runtime"
@@ -288,6 +289,7 @@ func (s *installation) run(ctx context.Context, listener net.Listener) error {
 		{"scraper", s.scraper().Run},
 		{"metrics", s.metrics.run},
 		{"router", s.beside.keep},
+		{"heap", heap.Run},
 		{"source", s.repos.Run},
 	}
 	for _, u := range s.upkeep {
