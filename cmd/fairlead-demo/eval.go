@@ -83,7 +83,12 @@ func (e evaluation) quick() (figures []figure, results []eval.Result, err error)
 		}
 	}
 	printTable(os.Stdout, "bundles", results)
-	return append(figures, scoreFigures("bundles", results)...), results, nil
+	less, err := eval.LeaveOut(e.bundles)
+	if err != nil {
+		return nil, nil, err
+	}
+	figures = append(figures, scoreFigures("bundles", results)...)
+	return append(figures, leftOutFigure(less)), results, nil
 }
 
 // play plays the scenarios in one world and scores what the engine said of each. What was made for it is removed in any case.

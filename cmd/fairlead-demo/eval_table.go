@@ -82,6 +82,11 @@ func scoreFigures(set string, results []eval.Result) []figure {
 	}
 }
 
+// leftOutFigure says how often an innocent change is convicted once the guilty one is not there to be found.
+func leftOutFigure(less []eval.Result) figure {
+	return atMost("bundles less their guilty change: innocent changes convicted", float64(eval.Sum(less).Convicted), fmt.Sprintf("of %d", len(less)), 0, 0, nil)
+}
+
 // offlineFigures say whether the bundles of played incidents give the answers that the incidents got.
 func offlineFigures(played []scenarios.Result) []figure {
 	var same, plain eval.Share

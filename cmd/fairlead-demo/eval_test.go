@@ -92,6 +92,14 @@ func TestScoreFigures_HoldTheResultsToWhatTheyMustReach(t *testing.T) {
 	}
 }
 
+func TestLeftOutFigure_OneInnocentIsTooMany(t *testing.T) {
+	t.Parallel()
+	less := []eval.Result{right("hang", platform.VerdictCause)}
+	require.True(t, leftOutFigure(less).Met)
+	less[0].Convicted = true
+	require.False(t, leftOutFigure(less).Met)
+}
+
 func TestOfflineFigures_OneAnswerThatDiffersIsMissed(t *testing.T) {
 	t.Parallel()
 	played := []scenarios.Result{{Offline: &scenarios.Offline{Same: true}}, {}}

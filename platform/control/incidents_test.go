@@ -93,7 +93,8 @@ func TestListIncidentEvidence_HasTheFactsThatAnIncidentDoesNotShow(t *testing.T)
 	require.NoError(t, err)
 	require.Empty(t, before.Items, "nothing was frozen yet")
 	items := []platform.Evidence{
-		{ID: "ev_0", Number: 1, Excerpt: "of the diagnosis before"}, {ID: "ev_1", Number: 1, Kind: platform.EvidenceLogs, Excerpt: "line"},
+		{ID: "ev_0", Number: 1, Excerpt: "of the diagnosis before"},
+		{ID: "ev_1", Number: 1, Kind: platform.EvidenceLogs, Excerpt: "line"},
 		{ID: "ev_2", Number: 2, Kind: platform.EvidenceFacts, Excerpt: `{"Lines":[]}`},
 	}
 	_, err = b.RecordDiagnosis(t.Context(), items, platform.Diagnosis{ID: "diag_1", IncidentID: i.ID, Evidence: []platform.EvidenceID{"ev_1", "ev_2"}})
