@@ -1,16 +1,19 @@
 package agent_test
 
 import (
+	"math"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
 	"github.com/fairlead/fairlead/agent"
 	"github.com/fairlead/fairlead/agent/bundle"
 	"github.com/fairlead/fairlead/agent/evidence"
+	"github.com/fairlead/fairlead/observability"
 	"github.com/fairlead/fairlead/platform"
 )
 
@@ -82,6 +85,18 @@ func TestExport_MetricsLevelsInstancesAndProbesAreInTheFiles(t *testing.T) {
 	require.True(t, read.Instances[0].OOMKilled)
 	require.Equal(t, "connection refused", read.Probes[0].Error)
 	require.Equal(t, "/healthz", read.Probes[0].Path)
+}
+
+func TestExport_AFigureThatIsNoNumberDoesNotKeepTheRestFromBeingKept(t *testing.T) {
+	t.Parallel()
+	w := outOfMemory()
+	points := w.series["fairlead_instance_memory_bytes"][0].Points
+	w.series["fairlead_instance_memory_bytes"][0].Points = append(points, observability.Point{At: onset.Add(-time.Second), Value: math.NaN()}, observability.Point{At: onset, Value: math.Inf(1)})
+	res := w.investigate(t)
+	require.NotEmpty(t, res.Record.ID)
+	d, _, err := agent.ExplainBundle(exported(t, w.incident, res))
+	require.NoError(t, err)
+	require.Equal(t, res.Diagnosis.Summary, d.Summary)
 }
 
 func TestExport_AnItemThatWasChangedIsNotBelieved(t *testing.T) {

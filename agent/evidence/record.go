@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"maps"
 	"math"
+	"reflect"
 	"slices"
 
 	"github.com/fairlead/fairlead/agent/causes"
@@ -19,6 +20,7 @@ const maxRecord = 16 << 20
 // record freezes the facts themselves: the items tell them to people, this one to the same rules in another place and at
 // another time. All its texts were cleaned when they were read, and the values of a spec are here.
 func (w *writer) record() {
+	finite(reflect.ValueOf(w.bundle.Facts))
 	f := *w.bundle.Facts
 	f.Spec = w.cleanSpec(f.Spec)
 	if f.Release != nil {
@@ -32,10 +34,6 @@ func (w *writer) record() {
 	if f.Deploy != nil {
 		deploy := *f.Deploy
 		deploy.Spec, f.Deploy = w.cleanSpec(deploy.Spec), &deploy
-	}
-	f.Metrics = slices.Clone(f.Metrics)
-	for i := range f.Metrics {
-		f.Metrics[i] = finite(f.Metrics[i])
 	}
 	raw, err := json.Marshal(f)
 	if err != nil || len(raw) > maxRecord {
@@ -57,18 +55,37 @@ func (w *writer) cleanSpec(s platform.ServiceSpec) platform.ServiceSpec {
 	return s
 }
 
-// finite leaves out what no file can hold.
-func finite(m causes.Metric) causes.Metric {
-	m.Points = slices.DeleteFunc(slices.Clone(m.Points), func(p series.Point) bool { return math.IsNaN(p.Value) || math.IsInf(p.Value, 0) })
-	for _, v := range []*float64{&m.Before, &m.After, &m.First, &m.Last, &m.Min, &m.Max, &m.Slope, &m.Z} {
-		switch {
-		case math.IsNaN(*v):
-			*v = 0
-		case math.IsInf(*v, 0):
-			*v = math.Copysign(math.MaxFloat64, *v)
+// finite takes out of the facts what no file can hold, and what tells nothing to a rule either: points that are no number, as a
+// share of no requests is. Of other figures none becomes 0.
+func finite(v reflect.Value) {
+	switch v.Kind() {
+	case reflect.Pointer, reflect.Interface:
+		if !v.IsNil() {
+			finite(v.Elem())
 		}
+	case reflect.Struct:
+		for i := range v.NumField() {
+			if f := v.Field(i); f.CanSet() {
+				finite(f)
+			}
+		}
+	case reflect.Slice:
+		if points, ok := v.Interface().([]series.Point); ok {
+			v.Set(reflect.ValueOf(slices.DeleteFunc(points, func(p series.Point) bool { return math.IsNaN(p.Value) || math.IsInf(p.Value, 0) })))
+			return
+		}
+		for i := range v.Len() {
+			finite(v.Index(i))
+		}
+	case reflect.Float64:
+		switch {
+		case math.IsNaN(v.Float()):
+			v.SetFloat(0)
+		case math.IsInf(v.Float(), 0):
+			v.SetFloat(math.Copysign(math.MaxFloat64, v.Float()))
+		}
+	default:
 	}
-	return m
 }
 
 // factsOf reads the facts back from the items of one diagnosis.
