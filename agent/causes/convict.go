@@ -82,7 +82,7 @@ func (w *world) convict(l *lead) (guilty *charge, acquitted []platform.RuledOut)
 		}
 	}
 	need := convicts
-	if l.outside() || l.score < faint && best != nil && !best.pointed {
+	if l.outside() || best != nil && !best.pointed && (l.score < faint || best.Kind == platform.ChangeCommit && best.service != l.service && w.observed(best.service)) {
 		need = sureOnly
 	}
 	if best != nil && best.score < need && w.unrivalled(l, best, second) {
@@ -152,7 +152,9 @@ func (w *world) charge(l *lead, c *candidate) *charge {
 		reach = math.Min(reach, missed)
 	}
 	if reach == 0 {
-		ch.how = "it touches nothing that can bring this"
+		if ch.how == "" {
+			ch.how = "it touches nothing that can bring this"
+		}
 		return ch
 	}
 	if old := w.olderThan(l, c); old != "" {

@@ -434,7 +434,7 @@ func (d *docket) latency() {
 		}
 		below := ""
 		for _, n := range d.w.services {
-			if n != s && slow[n] != nil && d.w.reaches(s, n) {
+			if n != s && (slow[n] != nil || own[n] >= 3) && d.w.reaches(s, n) {
 				below = n
 			}
 		}
@@ -452,7 +452,11 @@ func (d *docket) latency() {
 	}
 	for _, s := range d.w.services {
 		if own[s] >= 2 && slow[s] == nil {
-			d.add(platform.CategoryLatencyRegression, s, sign{score: 0.45, text: fmt.Sprintf("The time that %s itself takes for a call grew %.1f times.", s, own[s]), cite: d.citeOfSpans(s), says: "its own time grew"})
+			score := 0.45
+			if own[s] >= 3 {
+				score = 0.56
+			}
+			d.add(platform.CategoryLatencyRegression, s, sign{score: score, text: fmt.Sprintf("The time that %s itself takes for a call grew %.1f times.", s, own[s]), cite: d.citeOfSpans(s), says: "its own time grew"})
 		}
 	}
 }

@@ -16,6 +16,8 @@ type way struct {
 	kinds   []platform.ChangeKind
 	// direct brings it by itself, in a line that was added to the very service: it needs no other word.
 	direct *regexp.Regexp
+	// spares are lines that guard against it: added, they do no harm, and where they are added nothing of the kind was taken away.
+	spares *regexp.Regexp
 	// outside is set for categories that mostly come from outside: a change is convicted only by what it touches.
 	outside bool
 }
@@ -39,9 +41,11 @@ var ways = map[platform.Category]way{
 		files: like(`compose|blueprint|fairlead\.yaml|deployment|values|resources`), kinds: []platform.ChangeKind{platform.ChangeScale},
 	},
 	platform.CategoryMemoryLeak: {
-		added: like(keeping), removed: like(letting), said: like(`cache|memo|keep|retain|history|buffer|listener|session|pool|metrics?\b|leak|in.?memory|collect|track|register|subscri|dedup|reuse|store`),
+		spares: like(`close\(|\.release\(|dispose|evict|expire|maxsize|max_size|max_entries|maximumSize|clear\(|removeListener|unsubscribe|clearInterval|weakref|WeakMap`),
+		added:  like(keeping), removed: like(letting), said: like(`cache|memo|keep|retain|history|buffer|listener|session|pool|metrics?\b|leak|in.?memory|collect|track|register|subscri|dedup|reuse|store`),
 	},
 	platform.CategoryCUDAOOM: {
+		spares:  like(`no_grad|inference_mode|empty_cache|gc\.collect|half\(|fp16|bf16|bfloat16|float16|load_in_[48]bit`),
 		added:   like(`batch|max_(?:model_len|num_seqs|seq|length|batch|tokens)|gpu[_-]memory[_-]utilization|context|ctx|dtype|float32|fp32|n_gpu|device|\.cuda\(|\.to\(|kv|quant|tensor_parallel|replicas|workers|model|no_grad|cache`),
 		removed: like(`no_grad|inference_mode|empty_cache|half\(|fp16|bf16|bfloat16|float16|quant|load_in|batch|max_|gpu`), said: like(`batch|gpu|context|length|model|dtype|precision|quanti|fp\d\d|utili[sz]ation|concurren|cache`), kinds: []platform.ChangeKind{platform.ChangeScale},
 	},
@@ -139,7 +143,8 @@ var ways = map[platform.Category]way{
 		added: like(`read_only|readOnly|read-only|:ro\b|ro,|tmpfs|rootfs|replica|reader|failover|host|DATABASE_URL|write|mount|path|dir`), removed: like(`tmpfs|volume|primary|writer|master|:rw|mount|host`), said: like(`read.?only|rootfs|harden|security|replica|reader|failover|endpoint|primary|mount|volume`), kinds: []platform.ChangeKind{platform.ChangeInfra},
 	},
 	platform.CategoryDescriptors: {
-		added: like(`open\(|connect|socket|client|session|stream|watch|ulimit|nofile|Dial|http\.|fetch\(|Popen|new .*Client|keepalive|urlopen|requests\.|createReadStream|listen`), removed: like(`close\(|with |using|defer|finally|\.Close|ulimit|nofile|release|destroy|dispose|Session|pool|keepalive|reuse`), said: like(`socket|connection|client|file|stream|handle|close|watch|session|ulimit|descriptor|keep.?alive|pool`),
+		spares: like(`\.close\(|\.Close\(|\bwith |\busing |\bdefer |\bfinally\b|\.release\(|\.destroy\(`),
+		added:  like(`open\(|connect|socket|client|session|stream|watch|ulimit|nofile|Dial|http\.|fetch\(|Popen|new .*Client|keepalive|urlopen|requests\.|createReadStream|listen`), removed: like(`close\(|with |using|defer|finally|\.Close|ulimit|nofile|release|destroy|dispose|Session|pool|keepalive|reuse`), said: like(`socket|connection|client|file|stream|handle|close|watch|session|ulimit|descriptor|keep.?alive|pool`),
 	},
 	platform.CategoryPoolExhausted: {
 		added: like(holding), removed: like(letting + `|` + holding), said: like(`pool|connection|session|transaction|worker|replica|concurren|scale|client|db|database|timeout|query|cursor`), kinds: []platform.ChangeKind{platform.ChangeScale},
@@ -158,7 +163,8 @@ var ways = map[platform.Category]way{
 	},
 	platform.CategoryTrafficSurge: {said: like(`campaign|launch|promo|marketing|newsletter|push notif|robots|crawler`), outside: true},
 	platform.CategoryRetryStorm: {
-		added: like(`retr(?:y|ies)|attempt|backoff|timeout|deadline|max_|tenacity|resilience|polly|jitter|while True|for .* range`), removed: like(`backoff|jitter|retr|sleep|timeout|circuit|breaker|budget|delay|deadline`), said: like(`retr|timeout|backoff|resilien|deadline|attempt|jitter|flak|transient|reliab|hedg`),
+		direct: like(`for \w+ := (?:0|1); \w+ <=? ?\w+|for \w+ in range\(|for \(\w+ \w+ = [01];|while \(?(?:attempt|tries|retr)|\bretry(?:ing)?\b|retries|max_?attempts|with_?retry|tenacity|@Retry|Polly|\.times do`),
+		added:  like(`retr(?:y|ies)|attempt|backoff|timeout|deadline|max_|tenacity|resilience|polly|jitter|while True|for .* range`), removed: like(`backoff|jitter|retr|sleep|timeout|circuit|breaker|budget|delay|deadline`), said: like(`retr|timeout|backoff|resilien|deadline|attempt|jitter|flak|transient|reliab|hedg`),
 	},
 	platform.CategoryHang: {
 		added: like(`lock|mutex|acquire|synchronized|wait\(|join\(|select_for_update|for update|transaction|await|sync|Wait\(|\.get\(\)|\.result\(|chan|<-|queue|semaphore|while|requests\.|sleep|block`), removed: like(`unlock|release|timeout|async|defer|with |close\(|wait_for|deadline|select|default:|lock|ORDER BY`), said: like(`lock|mutex|sync|thread|concurren|transaction|queue|async|block|timeout|parallel|wait|single`),
@@ -179,6 +185,7 @@ var ways = map[platform.Category]way{
 		added: like(`.`), removed: like(`if |guard|None|null|nil|try|except|catch|\?\.|\?\?|default|check|valid`),
 	},
 	platform.CategoryLatencyRegression: {
+		spares:  like(`\bcache\b|Cache\b|Caffeine|memoiz|lru_cache|\bexecutor\b|Async\b|prefetch_related|select_related|(?:create|add) index`),
 		added:   like(`drop index|for .*:|\.forEach|for \(|\.map\(|await |sleep|select |\.query|\.get\(|requests\.|fetch\(|http\.|sync|lock|\.all\(\)|\.filter\(|find\(|re\.compile|regex|sort|loop|while|execute|load|serialize|json|encrypt|bcrypt|rounds|timeout|N\+1|LIKE|lower\(|deepcopy|level=9|compress|subprocess|prefetch|order by|join`),
 		removed: like(`index|cache|prefetch|select_related|joinedload|includes\(|eager|batch|limit|async|gather|Promise\.all|pool|keepalive|memo|lru|paginat|stream|preload|bulk|IN \(|top_k`),
 		said:    like(`query|index|cache|batch|sync|loop|per.?(?:item|row|request)|lookup|enrich|valid|serializ|compress|encrypt|hash|rerank|join|search|inline|audit|n\+1|sequential|simplif|recommend|fetch|eager|lazy`), kinds: []platform.ChangeKind{platform.ChangeMigration},

@@ -102,6 +102,9 @@ var lackedKey = regexp.MustCompile(`(?:KeyError: |key not found: |fetch': key no
 // migrates is a place in the code of a migration.
 var migrates = regexp.MustCompile(`(?i)(?:/migrations?/|alembic/|/versions/\w+\.py|db/migrate/|flyway|liquibase|\bmigrate\.(?:py|js|ts|go|rb)|knex/lib/migrations)`)
 
+// gaveUp are errors about a peer that went away or was never there: nothing of the code's own.
+var gaveUp = like(`broken ?pipe|client ?abort|aborted|connection|reset|closed|timed? ?out|timeout|refused|cancell?ed|not ?found|unauthorized|forbidden|validation|invalid (?:input|request|token)|expired|disconnected|eof\b|50\d|unavailable`)
+
 // hearTrace reads a stack trace whose words no signature knows, and the lookup of a variable that is not set.
 func (d *docket) hearTrace(v *voice, loudest int) {
 	if q := lackedKey.FindString(v.Text); q != "" {
@@ -114,12 +117,17 @@ func (d *docket) hearTrace(v *voice, loudest int) {
 			return
 		}
 	}
-	if len(v.matches) > 0 || !v.Grave() || !strings.Contains(v.Text, "\n") {
+	if len(v.matches) > 0 || !v.Grave() {
 		return
 	}
-	for _, t := range d.w.f.parse(v.Text) {
-		d.hearOne(v, match{platform.CategoryCodeError, 0.6, firstLine(t.Error)}, loudest)
-		return
+	if strings.Contains(v.Text, "\n") {
+		for _, t := range d.w.f.parse(v.Text) {
+			d.hearOne(v, match{platform.CategoryCodeError, 0.6, firstLine(t.Error)}, loudest)
+			return
+		}
+	}
+	if q := exception.FindString(v.Text); q != "" && !gaveUp.MatchString(v.Text) {
+		d.hearOne(v, match{platform.CategoryCodeError, 0.5, firstLine(v.Text)}, loudest)
 	}
 }
 
@@ -174,9 +182,15 @@ var served = regexp.MustCompile(`"?(?:GET|POST|PUT|PATCH|DELETE|HEAD|OPTIONS) /[
 // agents are parts of the platform that speak of the services they build, start and carry.
 var agents = regexp.MustCompile(`(?i)^(?:dockerd?|docker-engine|ecs(?:-agent|-scheduler)?|fargate|kube-(?:scheduler|controller-manager|apiserver)|k3s|flux|argo-rollouts|cloud-run|containerd|runc|kubelet|kernel|systemd|builder|buildkit|buildkitd|build|ci|ci-runner|deployer|deploy|orchestrator|nomad|swarm|registry|scheduler-agent|engine|node-agent|podman|cri-o|kaniko|argocd|helm)(?:[-_.]?\d+)?$`)
 
+// jobOf is how the jobs are called that prepare a release of a service.
+var jobOf = regexp.MustCompile(`^(.{2,80})[-_.](?:db[-_])?(?:migrate|migration|migrations|migrator|pre-?deploy|release-job|init-db)(?:[-_]job)?$`)
+
 // subject is the service that a voice speaks of: its own, or, where a part of the platform speaks of what it starts, the one
 // that the line names or else the incident's.
 func (d *docket) subject(v *voice, category platform.Category) string {
+	if m := jobOf.FindStringSubmatch(v.Service); m != nil && d.w.known(m[1]) {
+		return m[1]
+	}
 	if !agents.MatchString(v.Service) && (!d.hostSpeaks(v) || !ofContainers(category)) || slices.Contains(d.w.needs[d.w.f.Incident.Service], v.Service) && category == platform.CategoryDependency {
 		return v.Service
 	}
@@ -289,7 +303,7 @@ var (
 	codePlace = regexp.MustCompile(`([\w./@-]{1,200}\.(?:py|js|mjs|cjs|ts|tsx|go|rb|java|kt|php|cs|fs|vb|rs|scala|exs?|c|cc|cpp|swift|dart|clj|erl|lua)):(?:line )?(\d{1,6})`)
 	toolPlace = regexp.MustCompile(`([\w./@-]{1,200}\.(?:tsx?|jsx?|mts|cts|vue|cs|fs|vb))\((\d{1,6})(?:,\d{1,4})?\)`) // as tsc and msbuild write it
 	confPlace = regexp.MustCompile(`([\w./@-]{1,200}\.(?:ya?ml|conf|toml|json|ini|properties|cfg|hcl|tf|xml))["']?(?::|[,:]?(?: \w+:)? (?:at )?(?:on )?line:? ?)(\d{1,6})`)
-	pyPlace   = regexp.MustCompile(`File "([^"\n]{1,300})", line (\d{1,7})(?:, in ([\w<>.]{1,100}))?`)
+	pyPlace   = regexp.MustCompile(`File "([^"\n]{1,300})", line (\d{1,7}|<\*>)(?:, in ([\w<>.]{1,100}))?`)
 	pathName  = regexp.MustCompile(`(?:^|[\s"'=(:\[])(/[\w.-]{2,60}(?:/[\w.-]{1,60}){0,8})`)
 	hostName  = regexp.MustCompile(`\b([a-zA-Z][\w-]*(?:\.[a-zA-Z][\w-]*)*):(\d{2,5})\b`)
 	urlHost   = regexp.MustCompile(`\b[a-z][a-z+]{1,12}://(?:[^\s/@]{1,100}@)?([\w.-]{2,120})`)

@@ -37,7 +37,11 @@ func (w *world) touch(l *lead, c *candidate, ch *charge) float64 {
 	}
 	plain := best
 	touchKnobs(c, l.category, slices.Contains(w.needs[l.service], c.service), take)
-	if line, h := c.adds(way.direct); line != "" && c.service == l.service {
+	if !ch.pointed && turnsAway(c, l.category) {
+		ch.how = "it turns its numbers the way that helps against this"
+		return 0
+	}
+	if line, h := c.adds(way.direct); line != "" && (c.service == l.service || callersBring(l.category) && slices.Contains(l.others, c.service)) {
 		take(0.76, "it adds what brings this by itself", line, h.path, h.hunk)
 	}
 	turned := best > plain
@@ -47,6 +51,10 @@ func (w *world) touch(l *lead, c *candidate, ch *charge) float64 {
 		}
 		take(score, how, quote, file, h)
 	})
+	if guard, _ := c.adds(way.spares); guard != "" && vocabulary <= 0.3 && !inCode(l.category) {
+		ch.how = "it only adds what guards against this"
+		return 0
+	}
 	ch.fits = ch.pointed || ch.placed || vocabulary > 0 || turned
 	if best >= 0.6 && vocabulary == 0 && c.Kind == platform.ChangeCommit && l.outside() && len(l.frames) == 0 {
 		best = sureOnly - 0.05 // a word in common, in a change that cannot bring such a fault
@@ -216,6 +224,8 @@ func touchWords(c *candidate, category platform.Category, take func(float64, str
 		return 0
 	}
 	hit, all := 0, 0
+	guard, _ := c.adds(way.spares)
+	guards := guard != ""
 	quote, file := "", ""
 	var hunk *Hunk
 	for _, d := range c.Hunks {
@@ -229,6 +239,9 @@ func touchWords(c *candidate, category platform.Category, take func(float64, str
 					continue
 				}
 				all++
+				if says(way.spares, text) && (l.Op == '+' || guards) {
+					continue
+				}
 				if way.added != nil && l.Op == '+' && way.added.MatchString(text) || way.removed != nil && l.Op == '-' && way.removed.MatchString(text) {
 					if hit++; quote == "" || l.Op == '+' && hunk == nil {
 						quote, file, hunk = text, d.Path(), &d.Hunks[i]

@@ -124,6 +124,12 @@ keyboardinterrupt: terminated
 exceeded startup
 warming up`, "disk\nno space"},
 	{platform.CategoryMigrationFailed, 0.9, `
+could not create unique index
+could not create index
+error creating index
+cannot add foreign key constraint
+check constraint*is violated by some row
+column*contains null values
 can't locate revision identified by
 inconsistentmigrationhistory
 dirty database version

@@ -18,9 +18,9 @@ import (
 // Variation is a way to tell the same incident differently, or with less.
 type Variation struct {
 	Name string
-	// Exact is set when nothing is lost by it: the answer must stay what it was. Else it may become none.
-	Exact bool
-	apply func(*telling)
+	// Exact is set when nothing is lost by it: no innocent change may be convicted. Same is set when the answer must stay what it was.
+	Exact, Same bool
+	apply       func(*telling)
 }
 
 // telling is a bundle as the texts of its files, with its answer.
@@ -33,18 +33,18 @@ type telling struct {
 // Variations lists what a diagnosis must withstand.
 func Variations() []Variation {
 	out := []Variation{
-		{"another date", true, (*telling).later},
-		{"other ids of changes", true, (*telling).renumber},
-		{"services under a prefix", true, (*telling).prefixServices},
-		{"metrics under a prefix", true, (*telling).prefixMetrics},
-		{"lines of one instant in another order", true, (*telling).reorder},
-		{"three more innocent commits", true, (*telling).borrow},
-		{"every second line", false, (*telling).thin},
-		{"no levels", false, func(t *telling) { t.strip("logs.ndjson", "level") }},
-		{"no fields", false, func(t *telling) { t.strip("logs.ndjson", "fields") }},
-		{"no releases in lines", false, func(t *telling) { t.strip("logs.ndjson", "release") }},
-		{"no owners of changes", false, func(t *telling) { t.strip("changes.ndjson", "service") }},
-		{"no differences", false, func(t *telling) { t.strip("changes.ndjson", "diff") }},
+		{"another date", true, true, (*telling).later},
+		{"other ids of changes", true, true, (*telling).renumber},
+		{"services under a prefix", true, true, (*telling).prefixServices},
+		{"metrics under a prefix", true, true, (*telling).prefixMetrics},
+		{"lines of one instant in another order", true, true, (*telling).reorder},
+		{"three more innocent commits", true, false, (*telling).borrow},
+		{"every second line", false, false, (*telling).thin},
+		{"no levels", false, false, func(t *telling) { t.strip("logs.ndjson", "level") }},
+		{"no fields", false, false, func(t *telling) { t.strip("logs.ndjson", "fields") }},
+		{"no releases in lines", false, false, func(t *telling) { t.strip("logs.ndjson", "release") }},
+		{"no owners of changes", false, false, func(t *telling) { t.strip("changes.ndjson", "service") }},
+		{"no differences", false, false, func(t *telling) { t.strip("changes.ndjson", "diff") }},
 	}
 	for _, name := range []string{"logs.ndjson", "metrics.csv", "spans.ndjson", "changes.ndjson", "topology.json", "patterns.ndjson", "alerts.ndjson", "instances.json", "probes.ndjson"} {
 		out = append(out, Variation{Name: "no " + name, apply: func(t *telling) { delete(t.files, name) }})
@@ -131,6 +131,9 @@ func vary(from, scratch string, v Variation, lender []json.RawMessage) (Result, 
 	}
 	return explained(filepath.Base(from), to, t.want), true, nil
 }
+
+// Innocent reports whether a change was convicted that is not the one.
+func (v Varied) Innocent() bool { return v.Change != none && !v.Right }
 
 func (t *telling) size() int {
 	n := 0
