@@ -47,7 +47,9 @@ func readFreezeTime(text string) (freezeTime, bool) {
 
 // Check returns an invalid error that names the field at fault.
 func (f Freeze) Check() *Error {
-	bad := func(field, format string, args ...any) *Error { return Errorf(CodeInvalid, format, args...).WithField(field) }
+	bad := func(field, format string, args ...any) *Error {
+		return Errorf(CodeInvalid, format, args...).WithField(field)
+	}
 	if _, err := time.LoadLocation(f.Zone); err != nil || f.Zone == "" || f.Zone == "Local" {
 		return bad("zone", "%q is not a time zone", Truncate(f.Zone, 60)).WithHint("Write an IANA name, such as Europe/Berlin or UTC.")
 	}
