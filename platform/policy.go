@@ -82,8 +82,9 @@ type SpendLimits struct {
 	PerMonth Micro `json:"per_month,omitempty"` // of a calendar month, UTC
 }
 
-// ActionDeploy is a deploy that a person or automation asks for, or that a push starts. Policies name it; nobody proposes it.
-const ActionDeploy ActionKind = "deploy"
+// ActionDeploy is a deploy that a person or automation asks for, or that a push starts. Policies name it;
+// nobody proposes it, so it is none of ActionKinds.
+const ActionDeploy = "deploy"
 
 // PolicyActions returns every action that a policy may name.
 func PolicyActions() []ActionKind { return append(slices.Clone(ActionKinds), ActionDeploy) }

@@ -1,6 +1,7 @@
 package blueprint
 
 import (
+	"slices"
 	"time"
 
 	"gopkg.in/yaml.v3"
@@ -104,6 +105,8 @@ func (r *policyReader) rule(n *yaml.Node, at string) platform.PolicyRule {
 		r.add(approvals, child(at, "approvals"), "is given together with deny: true").hint = "Keep one of the two."
 	case rule.Deny && approvers != nil:
 		r.add(approvers, child(at, "approvers"), "is given together with deny: true").hint = "Keep one of the two."
+	case rule.Approvals > 0 && slices.Contains(rule.Actions, platform.ActionDeploy):
+		r.add(approvals, child(at, "approvals"), "is more than 0 for deploy, which nobody proposes").hint = "Deny it to those who may not, or freeze it."
 	case deny != nil && !rule.Deny && approvals == nil:
 		r.add(deny, child(at, "deny"), "is false, and the rule says nothing else").hint = "Give approvals, or set deny: true."
 	}

@@ -114,6 +114,8 @@ func (d *decision) rules() *platform.PolicyRule {
 func (d *decision) mismatch(r platform.PolicyRule) string {
 	a := d.q.Actor
 	switch {
+	case len(r.Actions) == 0 && d.q.Action == platform.ActionDeploy:
+		return "It does not name deploy, which only rules that do are about."
 	case len(r.Actions) > 0 && !slices.Contains(r.Actions, d.q.Action):
 		return fmt.Sprintf("It is about %s, not %s.", joined(r.Actions), d.q.Action)
 	case !r.Where.Has(d.q.Environment, d.q.Service):

@@ -124,6 +124,8 @@ func TestDecide_EachCheckHasItsSay(t *testing.T) {
 		{"a rule asks for two", ruled(platform.PolicyRule{Name: "two", Approvals: 2, Approvers: admins}), asked(), policy.Facts{}, platform.PolicyApproval, 2, "2 approvals by people with role admin"},
 		{"a rule goes below the floor", ruled(platform.PolicyRule{Name: "free"}), asked(risk(platform.RiskR3)), policy.Facts{}, platform.PolicyApproval, 2, "2 approvals"},
 		{"a rule of another action", ruled(platform.PolicyRule{Name: "x", Actions: []platform.ActionKind{platform.ActionRestart}, Deny: true}), asked(), policy.Facts{}, platform.PolicyApproval, 1, ""},
+		{"a rule that does not name deploys", ruled(platform.PolicyRule{Name: "x", Approvals: 2}), asked(by(ci), direct, func(q *policy.Question) { q.Action = platform.ActionDeploy }), policy.Facts{}, platform.PolicyAllowed, 0, ""},
+		{"a rule that does", ruled(platform.PolicyRule{Name: "x", Actions: []platform.ActionKind{platform.ActionDeploy}, Deny: true}), asked(by(ci), direct, func(q *policy.Question) { q.Action = platform.ActionDeploy }), policy.Facts{}, platform.PolicyDenied, 0, ""},
 		{"a rule of another environment", ruled(platform.PolicyRule{Name: "x", Where: platform.Where{Environments: []string{"staging"}}, Deny: true}), asked(), policy.Facts{}, platform.PolicyApproval, 1, ""},
 		{"a rule of another service", ruled(platform.PolicyRule{Name: "x", Where: platform.Where{Services: []string{"db"}}, Deny: true}), asked(), policy.Facts{}, platform.PolicyApproval, 1, ""},
 		{"a rule of another name", ruled(platform.PolicyRule{Name: "x", Who: platform.Who{Names: []string{"eve"}}, Deny: true}), asked(), policy.Facts{}, platform.PolicyApproval, 1, ""},
