@@ -20,7 +20,7 @@ const modulePath = "github.com/fairlead/fairlead/"
 var floors = map[string]int{
 	"platform": 0, "platform/routing": 0, "platform/secret": 0, "platform/durable": 0, "platform/heap": 0, "agent/patterns": 0, "agent/series": 0,
 
-	"platform/rollout": 1, "platform/blueprint": 1, "platform/runtime": 1, "platform/jobs": 1, "observability": 1, "prompts": 1,
+	"platform/rollout": 1, "platform/blueprint": 1, "platform/policy": 1, "platform/runtime": 1, "platform/jobs": 1, "observability": 1, "prompts": 1,
 	"agent/causes": 1, "agent/bundle": 1, "observability/promql": 1, "observability/usage": 1, "observability/tracing": 1, "observability/meter": 1,
 	"observability/servicemap": 1, "observability/parse": 2, "observability/detect": 2,
 

@@ -49,6 +49,9 @@ type Plane struct {
 	Deliveries []platform.Delivery
 	WhyAnswer  platform.Why
 	Usage      platform.UsageReport
+	Policy     platform.ProjectPolicy
+	Decision   platform.PolicyDecision
+	Stopped    platform.AgentStatus
 	Traces     []observability.Trace
 	Trace      observability.TraceDetail
 	Map        platform.ServiceMap
@@ -457,7 +460,7 @@ func (p *Plane) Status(ctx context.Context, actor platform.Actor) (platform.Stat
 		}
 	}
 	return platform.Status{
-		Version: "0.1.0", Slots: p.Slots, Incidents: []platform.Incident{p.Incident.Incident}, Plans: []platform.Plan{p.Plan},
+		Version: "0.1.0", Slots: p.Slots, Incidents: []platform.Incident{p.Incident.Incident}, Plans: []platform.Plan{p.Plan}, Stops: p.Stopped.Stops,
 		Parts:  []platform.PartStatus{{Name: "postgres", OK: true, Detail: "14.13"}, {Name: "engine", OK: true, Detail: "docker 20.10.24"}, {Name: "router", OK: false, Detail: "no answer on its socket"}},
 		Uptime: 26 * time.Hour,
 	}, p.read("Status", actor, nil)
