@@ -41,7 +41,7 @@ loki: ## build the Loki server that the tests run against (five minutes, once)
 
 .PHONY: needs-test
 needs-test: loki
-	@deploy/needs.sh docker postgres-binaries git gcc prometheus
+	@deploy/needs.sh docker postgres-binaries git gcc prometheus chromium
 	@deploy/images/ensure.sh python:3.11-slim
 
 .PHONY: needs-demo

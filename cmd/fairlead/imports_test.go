@@ -34,7 +34,7 @@ var floors = map[string]int{
 	"platform/control": 3, "observability/collect": 3, "observability/collect/host": 2, "observability/collect/gpu": 2, "agent/evidence": 3,
 
 	// worker stands one floor above control: every effect it has is recorded through the one door.
-	"platform/worker": 4, "platform/httpapi": 4, "platform/client": 4, "agent": 4, "agent/eval": 5, "mcp/toolkit": 4,
+	"platform/worker": 4, "platform/httpapi": 4, "platform/client": 4, "platform/dashboard": 4, "agent": 4, "agent/eval": 5, "mcp/toolkit": 4,
 
 	"mcp/tools": 5, "mcp": 6, "cmd/fairlead/cli": 6, "cmd/fairlead": 7, "cmd/fairlead-demo": 7,
 }
@@ -51,6 +51,8 @@ var neverArrows = []struct{ from, to, why string }{
 	{"cmd/fairlead/cli", "platform/store", "a verb goes through the API"},
 	{"cmd/fairlead/cli", "platform/control", "a verb goes through the API"},
 	{"cmd/fairlead/cli", "platform/httpapi", "a verb goes through the API"},
+	{"platform/dashboard", "platform/store", "a face goes through the API"},
+	{"platform/dashboard", "platform/control", "a face goes through the API"},
 	{"platform/httpapi", "platform/store", "a face goes through control"},
 	{"platform/httpapi", "platform/runtime/docker", "a face goes through control"},
 	{"platform/control", "platform/runtime/docker", "control records, worker does"},

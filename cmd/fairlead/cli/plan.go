@@ -131,51 +131,21 @@ func (a *app) showPlan(p platform.Plan) {
 		decisions = append(decisions, line)
 	}
 	a.out.fields("plan", a.out.bold(string(p.ID))+" "+a.out.state(string(p.State)), "what", clean(b.Title), "where", p.Project+"/"+p.Environment+"/"+p.Service,
-		"why", clean(b.Reason), "before", clean(strings.Join(b.Before, "\n")), "after", clean(strings.Join(b.After, "\n")), "risk", riskWords(b.Risk),
+		"why", clean(b.Reason), "before", clean(strings.Join(b.Before, "\n")), "after", clean(strings.Join(b.After, "\n")), "risk", b.Risk.Title(),
 		"reaches", clean(b.BlastRadius), "to undo", clean(b.Reversible), "expects", clean(b.Expectation.Summary), "incident", string(b.IncidentID),
-		"asked by", who(b.RequestedBy)+", "+a.out.ago(b.CreatedAt), "needs", approvers(b), "decided", strings.Join(decisions, "\n"),
+		"asked by", who(b.RequestedBy)+", "+a.out.ago(b.CreatedAt), "needs", clean(b.Approvers()), "decided", strings.Join(decisions, "\n"),
 		"policy", b.PolicyVersion, "expires", a.out.when(b.ExpiresAt), "deploy", string(p.DeployID), "outcome", clean(p.Outcome), "hash", p.Hash)
 	if p.State == platform.PlanPending {
 		a.out.print("\nfairlead approve %s%s\nfairlead reject %s", p.ID, valueFlag(p), p.ID)
 	}
 }
 
-func riskWords(r platform.Risk) string {
-	switch r {
-	case platform.RiskR0:
-		return "R0: changes nothing"
-	case platform.RiskR1:
-		return "R1: reversible"
-	case platform.RiskR2:
-		return "R2: disruptive"
-	case platform.RiskR3:
-		return "R3: loses data"
-	}
-	return string(r)
-}
-
-// approvers says who may say yes.
-func approvers(b platform.PlanBody) string {
-	switch b.Approvals {
-	case 0:
-		return "nobody's approval: policy allows it"
-	case 1:
-		return "one person with role operator or admin, other than " + who(b.RequestedBy)
-	}
-	return fmt.Sprintf("%d different people with role operator or admin, other than %s", b.Approvals, who(b.RequestedBy))
-}
-
 // valueFlag reminds of the value that the human must give to a set_env plan that was frozen without one.
 func valueFlag(p platform.Plan) string {
-	if needsValue(p) {
+	if p.NeedsValue() {
 		return " --value -"
 	}
 	return ""
-}
-
-func needsValue(p platform.Plan) bool {
-	action := p.Body.Action
-	return action.Kind == platform.ActionSetEnv && action.EnvValue == "" && action.FromRelease == 0
 }
 
 func (a *app) approveCommand() *cobra.Command {
@@ -218,7 +188,7 @@ func (a *app) decide(ctx context.Context, id platform.PlanID, req platform.Decid
 				return p, err
 			}
 		}
-		if req.Approve && req.EnvValue == "" && needsValue(p) && p.State == platform.PlanPending {
+		if req.Approve && req.EnvValue == "" && p.NeedsValue() && p.State == platform.PlanPending {
 			return p, platform.Errorf(platform.CodeInvalid, "The plan sets %s, and a person must give its value.", p.Body.Action.EnvKey).
 				WithHint("Run `fairlead approve %s --value -` and type it.", id).WithField("value")
 		}
