@@ -57,11 +57,13 @@ func (l *Line) IsNormal() bool {
 		utf8.ValidString(l.Instance) && utf8.ValidString(l.Source) && utf8.ValidString(l.Stream) && fieldsAreNormal(l.Fields)
 }
 
+type appender interface {
+	Append(ctx context.Context, lines []Line) error
+}
+
 // AppendNormal appends lines in normal form to a store. One with a method AppendNormal need not look at each line again to
 // see that it is.
-func AppendNormal(ctx context.Context, store interface {
-	Append(ctx context.Context, lines []Line) error
-}, lines []Line) error {
+func AppendNormal(ctx context.Context, store appender, lines []Line) error {
 	if quick, ok := store.(interface {
 		AppendNormal(ctx context.Context, lines []Line) error
 	}); ok {

@@ -126,7 +126,7 @@ func (o LogOptions) now() time.Time {
 }
 
 // Durable returns how long after Append returned a line is sure to outlive a kill of the process.
-func (l *Logs) Durable() time.Duration { return 3*l.options.FlushInterval + 2*time.Second }
+func (l *Logs) Durable() time.Duration { return 3*l.options.FlushInterval + 3*time.Second }
 
 // Visible returns how long after Append returned a line may be hidden from a query.
 func (l *Logs) Visible() time.Duration { return 5 * readYourWrites }
@@ -148,7 +148,7 @@ func (l *Logs) Close() error {
 }
 
 // visibleEvery is the longest that a stored line stays hidden from queries when nobody asks.
-const visibleEvery = 500 * time.Millisecond
+const visibleEvery = time.Second
 
 func (l *Logs) keepVisible() {
 	defer l.flushing.Done()

@@ -34,6 +34,38 @@ func (s *Spool) Append(ctx context.Context, lines []observability.Line) error {
 	return s.AppendNormal(ctx, observability.NormalLines(lines))
 }
 
+// easing is the longest that an Append waits for a target that falls behind.
+const easing = 20 * time.Millisecond
+
+// awaitRoom reports whether lines may be kept in memory too. While the target takes lines, but more slowly than they come, it
+// waits a little for it: lines that are read back from the disk cost both sides more than they gain by haste.
+func (s *Spool) awaitRoom(ctx context.Context, lines int) bool {
+	s.mu.Lock()
+	room, flows := s.recent.room(lines), s.draining && s.blocked == nil
+	s.mu.Unlock()
+	if room || !flows {
+		return room
+	}
+	wait := time.NewTimer(easing)
+	defer wait.Stop()
+	for {
+		over := false
+		select {
+		case <-s.eased:
+		case <-wait.C:
+			over = true
+		case <-ctx.Done():
+			over = true
+		}
+		s.mu.Lock()
+		room = s.recent.room(lines)
+		s.mu.Unlock()
+		if room || over {
+			return room
+		}
+	}
+}
+
 // free gives back the memory of the frames.
 func (r *request) free() {
 	for i := range r.frames {
@@ -54,9 +86,7 @@ func (s *Spool) AppendNormal(ctx context.Context, lines []observability.Line) er
 	if len(lines) == 0 {
 		return nil
 	}
-	s.mu.Lock()
-	room := s.recent.room(len(lines))
-	s.mu.Unlock()
+	room := s.awaitRoom(ctx, len(lines))
 	r := &request{ends: endsOf(lines), frames: newFrames(lines)}
 	defer r.free()
 	if room {

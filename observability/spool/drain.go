@@ -42,7 +42,9 @@ func (s *Spool) Run(ctx context.Context) error {
 	last, end := context.WithCancel(context.WithoutCancel(ctx))
 	defer end()
 	defer context.AfterFunc(ctx, func() { time.AfterFunc(lastDrain, end) })()
+	s.setDraining(true)
 	s.drain(ctx, last)
+	s.setDraining(false)
 	for {
 		if n, err := s.drainOnce(last); n == 0 || err != nil {
 			break
@@ -52,6 +54,12 @@ func (s *Spool) Run(ctx context.Context) error {
 		s.options.Log.Error("how far the log spool is drained cannot be saved", "error", err)
 	}
 	return nil
+}
+
+func (s *Spool) setDraining(draining bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.draining = draining
 }
 
 // drain hands lines over until ctx ends, each batch for as long as sending lasts.
@@ -367,6 +375,10 @@ func (s *Spool) take(b *batch, rejected uint64) {
 	s.taken, s.batch = b.end, nil
 	clear(b.memory)
 	s.spare = b.memory[:0]
+	select {
+	case s.eased <- struct{}{}:
+	default:
+	}
 	s.waiting -= b.count
 	if n := len(s.history); n > 0 && now.Sub(s.history[n-1].began) < momentEvery {
 		s.history[n-1].when, s.history[n-1].seq = now, b.end

@@ -4,7 +4,7 @@ import "github.com/fairlead/fairlead/observability"
 
 // recentLines is how many lines are kept in memory too while they wait, so that a target that keeps up gets them without
 // their being read from the disk.
-const recentLines = 1 << 15
+const recentLines = 1 << 14
 
 // recent are lines in memory that were written lately and the target has not got, in order and without a gap. Every one is
 // on disk as well: it may be forgotten at any time.

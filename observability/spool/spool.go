@@ -93,6 +93,8 @@ type Spool struct {
 
 	acknowledged time.Time // by Run, the last time
 
+	eased chan struct{} // tells an Append that waits that the target took lines
+
 	writing sync.Mutex // held by the one Append that writes for all that wait, and by what replaces files
 	active  *os.File   // the last segment, written to; nil before the first write and after a failed one. It is set with mu held too
 	checked time.Time  // when the free space was looked at
@@ -113,6 +115,7 @@ type Spool struct {
 	waiting   uint64               // lines that the target has not taken
 	batch     *batch               // on its way to the target; nil between two
 	spare     []observability.Line // memory for the next batch
+	draining  bool                 // Run is at work
 	recent    recent               // the newest lines, as they were accepted
 	ends      ends                 // where each stream ends
 	history   []moment             // when the target had taken how much; the newest last
@@ -155,7 +158,7 @@ func Open(options Options) (*Spool, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open the spool in %s: %w", options.Dir, err)
 	}
-	s := &Spool{options: options, lock: lock, opened: time.Now(), visible: visibleAfter, wake: make(chan struct{}, 1)}
+	s := &Spool{options: options, lock: lock, opened: time.Now(), visible: visibleAfter, wake: make(chan struct{}, 1), eased: make(chan struct{}, 1)}
 	s.store, _ = options.Target.(observability.Logs)
 	if target, ok := options.Target.(interface{ Durable() time.Duration }); ok {
 		s.durable = target.Durable()

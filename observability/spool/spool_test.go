@@ -642,3 +642,38 @@ func TestSpool_SegmentsBeginWhileOthersAreDoneWith(t *testing.T) {
 	require.NoError(t, <-ended)
 	same(t, numbered(0, rounds*each), target.All())
 }
+
+// gated takes nothing while its gate is held.
+type gated struct {
+	memory
+
+	gate sync.Mutex
+}
+
+func (g *gated) Append(ctx context.Context, lines []observability.Line) error {
+	g.gate.Lock()
+	defer g.gate.Unlock()
+	return g.memory.Append(ctx, lines)
+}
+
+func TestSpool_AnAppendWaitsALittleForATargetThatFallsBehind(t *testing.T) {
+	t.Parallel()
+	target := &gated{}
+	target.gate.Lock()
+	s := open(t, Options{Target: target}, true)
+	appended, full := 0, false
+	for !full {
+		require.NoError(t, s.Append(t.Context(), numbered(appended, appended+1024)))
+		appended += 1024
+		s.mu.Lock()
+		full = !s.recent.room(1024) && s.batch != nil && s.draining
+		s.mu.Unlock()
+	}
+	began := time.Now()
+	require.NoError(t, s.Append(t.Context(), numbered(appended, appended+1024)))
+	require.GreaterOrEqual(t, time.Since(began), easing)
+	appended += 1024
+	target.gate.Unlock()
+	require.Eventually(t, func() bool { return s.Stats().State == StateIdle }, 10*time.Second, time.Millisecond)
+	same(t, numbered(0, appended), target.All())
+}

@@ -13,8 +13,8 @@ import (
 type window struct {
 	delivered int64
 	seen      map[frameKey]struct{}
-	ring      []frameKey // the keys of seen, in order of delivery; full, it is overwritten from oldest on
-	oldest    int        // where in a full ring
+	ring      []frameKey   // the keys of seen, in order of delivery; full, it is overwritten from oldest on
+	oldest    int          // where in a full ring
 	last      [2]lastFrame // of each stream
 }
 
