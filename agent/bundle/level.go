@@ -4,9 +4,28 @@ import "bytes"
 
 // spoken are the words by which programs give a level in the text of a line, the gravest first.
 var spoken = [...]struct{ word, level string }{
-	{"FATAL", "fatal"}, {"CRITICAL", "fatal"}, {"PANIC", "fatal"}, {"panic:", "fatal"}, {"fatal error:", "fatal"}, {"[emerg]", "fatal"}, {"[alert]", "fatal"}, {"[crit]", "fatal"}, {"[fatal]", "fatal"},
-	{"ERROR", "error"}, {"[error]", "error"}, {"Traceback", "error"}, {"Unhandled", "error"}, {"Uncaught", "error"}, {"Exception in thread", "error"},
-	{"WARN", "warn"}, {"[warn]", "warn"}, {"INFO", "info"}, {"[info]", "info"}, {"[notice]", "info"}, {"DEBUG", "debug"}, {"[debug]", "debug"},
+	{"FATAL", "fatal"},
+	{"CRITICAL", "fatal"},
+	{"PANIC", "fatal"},
+	{"panic:", "fatal"},
+	{"fatal error:", "fatal"},
+	{"[emerg]", "fatal"},
+	{"[alert]", "fatal"},
+	{"[crit]", "fatal"},
+	{"[fatal]", "fatal"},
+	{"ERROR", "error"},
+	{"[error]", "error"},
+	{"Traceback", "error"},
+	{"Unhandled", "error"},
+	{"Uncaught", "error"},
+	{"Exception in thread", "error"},
+	{"WARN", "warn"},
+	{"[warn]", "warn"},
+	{"INFO", "info"},
+	{"[info]", "info"},
+	{"[notice]", "info"},
+	{"DEBUG", "debug"},
+	{"[debug]", "debug"},
 }
 
 // keyed are the keys of a level in a line that is JSON or logfmt itself.

@@ -50,6 +50,7 @@ type Facts struct {
 	Metrics           []Metric   // of every service
 	Fleet             []Instance // of every service
 	Checks            []Check    // health checks of every service, oldest first
+	Past              []Past     // earlier incidents like this one
 	// Words tell of the symptom without saying whose: the incident's own, and the names of alerts.
 	Words []Text
 	Gaps  []string

@@ -15,7 +15,7 @@ func TestLeaveOut_WithTheGuiltyChangeGoneNoInnocentIsConvicted(t *testing.T) {
 	require.NoError(t, err)
 	require.NotEmpty(t, results)
 	for _, r := range results {
-		require.False(t, r.Convicted, "%s: %s", r.Name, r.Got.Summary)
+		require.False(t, r.Convicted, "%s: %s", r.Name, r.Summary)
 	}
 }
 
@@ -32,11 +32,11 @@ func TestLeaveOut_TakesTheChangeAndWhatTheDeploySaysOfItOutOfTheRecord(t *testin
 		map[string]string{"incident.json": reported, "logs.ndjson": logs, "changes.ndjson": changes})
 	whole, err := eval.Run(dir)
 	require.NoError(t, err)
-	require.Equal(t, "aaaaaaa1", whole[0].Change)
+	require.Equal(t, "aaaaaaa1", whole[0].Change())
 	less, err := eval.LeaveOut(dir)
 	require.NoError(t, err)
 	require.Len(t, less, 1)
-	require.NotEqual(t, "aaaaaaa1", less[0].Change)
-	require.False(t, less[0].Convicted, less[0].Got.Summary)
-	require.Equal(t, platform.CategoryCodeError, less[0].Got.Category, "what failed is told all the same")
+	require.NotEqual(t, "aaaaaaa1", less[0].Change())
+	require.False(t, less[0].Convicted, less[0].Summary)
+	require.Equal(t, platform.CategoryCodeError, less[0].Category, "what failed is told all the same")
 }

@@ -59,7 +59,7 @@ type Varied struct {
 }
 
 // Lost reports whether a right answer became another one, where it should have stayed.
-func (v Varied) Lost() bool { return !v.Category || !v.Right }
+func (v Varied) Lost() bool { return !v.CategoryRight || !v.ChangeRight }
 
 // Vary diagnoses every bundle whose answer is right under each of the variations that pick chooses for it. It writes into
 // scratch, a folder of the caller's.
@@ -129,12 +129,7 @@ func vary(from, scratch string, v Variation, lender []json.RawMessage) (Result, 
 			return Result{}, false, err
 		}
 	}
-	wanted, err := json.Marshal(t.want)
-	if err != nil {
-		return Result{}, false, err
-	}
-	r, err := run(to, wanted)
-	return r, true, err
+	return explained(filepath.Base(from), to, t.want), true, nil
 }
 
 // Innocent reports whether a change was convicted that is not the one.

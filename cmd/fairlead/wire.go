@@ -29,6 +29,7 @@ import (
 	"github.com/fairlead/fairlead/platform/client"
 	"github.com/fairlead/fairlead/platform/control"
 	"github.com/fairlead/fairlead/platform/embeddedpg"
+	"github.com/fairlead/fairlead/platform/heap"
 	"github.com/fairlead/fairlead/platform/httpapi"
 	"github.com/fairlead/fairlead/platform/routing"
 	"github.com/fairlead/fairlead/platform/runtime"
@@ -226,7 +227,7 @@ func (s *installation) buildWorker(context.Context) error {
 		return s.plane.ListSlots(ctx, platform.SystemActor("diagnosis"), project)
 	}}
 	investigator := agent.New(agent.Options{
-		Sources:  evidence.Sources{Releases: facts, Runtime: facts, Commits: facts, Events: facts, Logs: s.logs, Metrics: s.metrics, Spans: s.traces, Map: mapped{s.plane}},
+		Sources:  evidence.Sources{Releases: facts, Runtime: facts, Commits: facts, Events: facts, Logs: s.logs, Metrics: s.metrics, Spans: s.traces, Map: mapped{s.plane}, Past: facts},
 		Evidence: evidence.Options{Redactor: s.redactor},
 	})
 	guard, err := s.config.guard()
@@ -288,6 +289,7 @@ func (s *installation) run(ctx context.Context, listener net.Listener) error {
 		{"scraper", s.scraper().Run},
 		{"metrics", s.metrics.run},
 		{"router", s.beside.keep},
+		{"heap", heap.Run},
 		{"source", s.repos.Run},
 	}
 	for _, u := range s.upkeep {

@@ -23,7 +23,7 @@ type pending struct {
 }
 
 const (
-	pendingBytes = 4 << 20
+	pendingBytes = 2 << 20
 	dayLength    = int64(24 * time.Hour)
 )
 

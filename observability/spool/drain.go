@@ -15,6 +15,7 @@ import (
 // batch is lines on their way to the target.
 type batch struct {
 	lines   []observability.Line // what the target has not taken of it
+	memory  []observability.Line // of all its lines
 	count   uint64               // lines in it when it was read
 	end     uint64               // seq after its last line
 	spooled time.Time            // when its oldest line was
@@ -179,8 +180,8 @@ func (s *Spool) readBatch() (b *batch, damaged *segment, err error) {
 	}
 	from, compare, at := s.taken, s.compare, s.place
 	if from >= compare {
-		if lines := s.recent.take(from, s.options.BatchLines); lines != nil {
-			s.batch = &batch{lines: lines, count: uint64(len(lines)), end: from + uint64(len(lines)), spooled: time.Now()}
+		if lines := s.recent.take(s.spare, from, s.options.BatchLines); len(lines) > 0 {
+			s.batch = &batch{lines: lines, memory: lines, count: uint64(len(lines)), end: from + uint64(len(lines)), spooled: time.Now()}
 			s.handed, s.place = s.batch.end, place{}
 			s.mu.Unlock()
 			return s.batch, nil, nil
@@ -192,8 +193,8 @@ func (s *Spool) readBatch() (b *batch, damaged *segment, err error) {
 			segments = append(segments, *segment)
 		}
 	}
+	b = &batch{end: from, lines: s.spare[:0]}
 	s.mu.Unlock()
-	b = &batch{end: from}
 	for i := range segments {
 		full, err := s.readInto(b, &segments[i], &at)
 		if errors.Is(err, errBadFrame) {
@@ -212,7 +213,7 @@ func (s *Spool) readBatch() (b *batch, damaged *segment, err error) {
 	if b.end == from {
 		return nil, nil, nil
 	}
-	b.count, b.suspect = uint64(len(b.lines)), from < compare
+	b.count, b.suspect, b.memory = uint64(len(b.lines)), from < compare, b.lines
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.batch, s.handed, s.place = b, b.end, at
@@ -306,7 +307,7 @@ func (s *Spool) send(ctx context.Context, lines []observability.Line) (done int,
 	if len(lines) == 0 {
 		return 0, 0, nil
 	}
-	err = s.append(ctx, lines)
+	err = observability.AppendNormal(ctx, s.options.Target, lines)
 	var refused *RefusedError
 	switch {
 	case err == nil:
@@ -364,6 +365,8 @@ func (s *Spool) take(b *batch, rejected uint64) {
 	s.refused = 0
 	now := time.Now()
 	s.taken, s.batch = b.end, nil
+	clear(b.memory)
+	s.spare = b.memory[:0]
 	s.waiting -= b.count
 	if n := len(s.history); n > 0 && now.Sub(s.history[n-1].began) < momentEvery {
 		s.history[n-1].when, s.history[n-1].seq = now, b.end
