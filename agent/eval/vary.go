@@ -133,7 +133,7 @@ func vary(from, scratch string, v Variation, lender []json.RawMessage) (Result, 
 }
 
 // Innocent reports whether a change was convicted that is not the one.
-func (v Varied) Innocent() bool { return v.Change != none && !v.Right }
+func (v Varied) Innocent() bool { return v.Change() != ChangeNone && !v.ChangeRight }
 
 func (t *telling) size() int {
 	n := 0

@@ -15,7 +15,7 @@ func TestVary_TheSameIncidentToldDifferentlyIsExplainedAlike(t *testing.T) {
 	require.NoError(t, err)
 	right := map[string]bool{}
 	for _, r := range whole {
-		right[r.Name] = r.Category && r.Right
+		right[r.Name] = r.CategoryRight && r.ChangeRight
 	}
 	varied, err := eval.Vary("testdata", t.TempDir(), func(bundle, way int) bool { return (bundle+way)%9 == 0 })
 	require.NoError(t, err)
@@ -26,11 +26,11 @@ func TestVary_TheSameIncidentToldDifferentlyIsExplainedAlike(t *testing.T) {
 		}
 		told++
 		if v.Variation.Exact {
-			require.False(t, v.Lost() && (v.Innocent() || v.Variation.Same), "%s, %s: %s", v.Name, v.Variation.Name, v.Got.Summary)
+			require.False(t, v.Lost() && (v.Innocent() || v.Variation.Same), "%s, %s: %s", v.Name, v.Variation.Name, v.Summary)
 		}
 		if v.Innocent() {
 			wrong++
-			t.Logf("%s, %s: %s", v.Name, v.Variation.Name, v.Got.Summary)
+			t.Logf("%s, %s: %s", v.Name, v.Variation.Name, v.Summary)
 		}
 	}
 	require.Greater(t, told, len(eval.Variations()))
