@@ -36,7 +36,7 @@ var knobs = map[platform.Category]turns{
 	platform.CategorySharedMemory:      {like(`worker|prefetch|batch|parallel`), like(`shm|shared`), nil},
 	platform.CategoryDescriptors:       {like(`conn|workers|clients|max|keepalive|watch`), like(`nofile|ulimit|fd|limit`), nil},
 	platform.CategorySlowStart:         {like(`workers|size|model|preload|warm`), like(`grace|period|timeout|delay|threshold|failure|startup|retries`), nil},
-	platform.CategoryUngracefulStop:    {nil, like(`grace|drain|timeout|stop|wait|shutdown|termination`), nil},
+	platform.CategoryUngracefulStop:    {nil, like(`grace|drain|stop|shutdown|terminat|kill.?(?:after|timeout)|timeout.?stop|pre.?stop|wait.?before`), nil},
 	platform.CategoryHang:              {nil, like(`pool|workers|threads|concurren|timeout`), nil},
 	platform.CategoryRequestTooLarge:   {like(`top_?k|history|chunk|context|window|tokens|messages|turns|body|payload|upload|batch|few.?shot|examples|n_results|documents|passages|\bk\b`), like(`body|payload|upload|tokens|context|window|model.?len|header|message.?(?:size|bytes|max)|max.?(?:len|size|bytes|message|request)|(?:size|request|receive|send).?(?:limit|max)|limit`), nil},
 	platform.CategoryCacheStampede:     {nil, like(`ttl|expire|cache|jitter|max_?age|maxmemory|size|lifetime|seconds`), nil},

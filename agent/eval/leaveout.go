@@ -19,7 +19,8 @@ func LeaveOut(dir string) ([]Result, error) {
 		}
 		b, err := bundle.Read(folder)
 		if err != nil {
-			return err
+			out = append(out, Failed(name, want, err))
+			return nil
 		}
 		carriers := without(b, want.Change)
 		want.Change = ChangeNone
