@@ -2,6 +2,8 @@ package blueprint
 
 import (
 	"encoding/json"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -35,6 +37,18 @@ func TestParsePolicy_BadTextsSayWhereAndWhatWasExpected(t *testing.T) {
 		require.Regexp(t, `^policy, line \d+, column \d+: .*\.$`, e.Message)
 		golden(t, strings.TrimSuffix(path, ".yaml")+".txt", e.Message+"\n"+e.Hint+"\n")
 	})
+}
+
+func TestParsePolicy_TheExampleOfTheGuideIsGood(t *testing.T) {
+	t.Parallel()
+	guide, err := os.ReadFile(filepath.Join("..", "..", "docs", "agent.md"))
+	require.NoError(t, err)
+	_, rest, found := strings.Cut(string(guide), "```yaml\n")
+	require.True(t, found)
+	text, _, _ := strings.Cut(rest, "```")
+	p, err := ParsePolicy([]byte(text))
+	require.NoError(t, err)
+	require.Len(t, p.Rules, 2)
 }
 
 func TestParsePolicy_SizeIsLimited(t *testing.T) {

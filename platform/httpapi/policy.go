@@ -51,7 +51,7 @@ type agentSwitchInput struct {
 	Body struct {
 		Project string `json:"project,omitempty" maxLength:"80" doc:"Name or id of the project; everywhere when left out."`
 		Reason  string `json:"reason,omitempty" maxLength:"2000" doc:"Why, for those who are refused."`
-	} `required:"false"`
+	}
 }
 
 func (in *agentSwitchInput) request() platform.AgentSwitchRequest {
