@@ -8,6 +8,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/fairlead/fairlead/platform"
+	"github.com/fairlead/fairlead/platform/store"
 )
 
 var inShop = platform.AgentSwitchRequest{Project: "shop", Reason: "it scales too much"}
@@ -172,4 +173,57 @@ func TestStopAgents_NothingBeginsOnceItHasReturned(t *testing.T) {
 		require.False(t, stopped && kind == platform.EventPlanExecuting, "a plan began after the stop")
 	}
 	require.True(t, stopped)
+}
+
+// waitsForSwitch returns once somebody waits for a lock of the kind that the switch is.
+func (b *bench) waitsForSwitch() {
+	b.t.Helper()
+	require.Eventually(b.t, func() bool {
+		var n int
+		err := b.store.Pool().QueryRow(b.t.Context(), `SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted
+			AND database = (SELECT oid FROM pg_database WHERE datname = current_database())`).Scan(&n)
+		return err == nil && n > 0
+	}, 15*time.Second, 5*time.Millisecond)
+}
+
+func TestStopAgents_WaitsForWhatIsBeginning(t *testing.T) {
+	t.Parallel()
+	b := shop(t)
+	done := make(chan error, 1)
+	require.NoError(t, b.store.InTx(t.Context(), func(tx *store.Tx) error {
+		if err := tx.PassAgentSwitch(t.Context()); err != nil {
+			return err
+		}
+		go func() {
+			_, err := b.StopAgents(t.Context(), bob, inShop)
+			done <- err
+		}()
+		b.waitsForSwitch()
+		require.Empty(t, done)
+		return nil
+	}))
+	require.NoError(t, <-done)
+}
+
+func TestStopAgents_WhatIsAboutToBeginSeesAStopThatIsBeingMade(t *testing.T) {
+	t.Parallel()
+	b := twoReleases(t)
+	plan, err := b.Decide(t.Context(), bob, b.propose(fixer, scaleToTwo).ID, yes())
+	require.NoError(t, err)
+	done := make(chan platform.Plan, 1)
+	require.NoError(t, b.store.InTx(t.Context(), func(tx *store.Tx) error {
+		if err := tx.TurnAgentSwitch(t.Context()); err != nil {
+			return err
+		}
+		if _, err := tx.PutAgentStop(t.Context(), b.slot().ProjectID, platform.AgentStop{Project: "shop", Actor: bob, At: b.now()}); err != nil {
+			return err
+		}
+		go func() {
+			ended, _ := b.ExecutePlan(t.Context(), plan.ID, plan.Hash, nil)
+			done <- ended
+		}()
+		b.waitsForSwitch()
+		return nil
+	}))
+	require.Equal(t, platform.PlanStale, (<-done).State)
 }

@@ -46,15 +46,15 @@ func (d *decision) byAgent() bool { return d.q.Actor.Kind == platform.ActorAgent
 
 // StopWords says who stopped agents and how they are started again.
 func StopWords(s platform.AgentStop) string {
-	where, flag := "agents everywhere", ""
+	where, command := "agents everywhere", "fairlead agent start"
 	if s.Project != "" {
-		where, flag = "agents in "+s.Project, " --project "+s.Project
+		where, command = "agents in "+s.Project, "fairlead agent start --project "+s.Project
 	}
 	why := ""
 	if s.Reason != "" {
 		why = ", saying " + fmt.Sprintf("%q", platform.Truncate(s.Reason, 200))
 	}
-	return fmt.Sprintf("%s stopped %s on %s%s; an admin starts them again with fairlead agent start%s.", s.Actor.Name, where, clock(s.At), why, flag)
+	return fmt.Sprintf("%s stopped %s on %s%s; an admin starts them again with %s.", s.Actor.Name, where, clock(s.At), why, command)
 }
 
 func (d *decision) stop() {

@@ -73,14 +73,14 @@ func (a *app) agentStatus(s platform.AgentStatus) {
 // stops says where agents are stopped and how they are started again.
 func (a *app) stops(stops []platform.AgentStop) {
 	for _, s := range stops {
-		where, flag := "everywhere", ""
+		where, command := "everywhere", "fairlead agent start"
 		if s.Project != "" {
-			where, flag = "in "+s.Project, " --project "+s.Project
+			where, command = "in "+s.Project, "fairlead agent start --project "+s.Project
 		}
 		a.out.print("%s %s by %s, %s.", a.out.red("Agents are stopped"), clean(where), who(s.Actor), a.out.ago(s.At))
 		if s.Reason != "" {
 			a.out.print("  Reason: %s", oneLine(s.Reason, 200))
 		}
-		a.out.print("  An admin starts them again: fairlead agent start%s", clean(flag))
+		a.out.print("  An admin starts them again: %s", clean(command))
 	}
 }
