@@ -29,7 +29,12 @@ type lead struct {
 	variable string
 	texts    []string // some of the lines, in full
 	through  *lead    // what the service's own signs tell, where the lead is of those that use it
-	common   bool     // several services that have nothing else in common show the same
+	// own is the cause that a rule over the suspect's release found, accuses its changes with how they reach the fault, and held the
+	// score with it.
+	own     *platform.Cause
+	accuses map[string]string
+	held    float64
+	common  bool // several services that have nothing else in common show the same
 }
 
 // charge is a candidate held against a lead.
@@ -155,6 +160,12 @@ func (w *world) charge(l *lead, c *candidate) *charge {
 	if old := w.olderThan(l, c); old != "" {
 		ch.how = old
 		return ch
+	}
+	if why, share := w.served(l, c, onset, ch.pointed); share == 0 {
+		ch.how = why
+		return ch
+	} else {
+		reach *= share
 	}
 	ch.score = reach * kin * w.timing(l, c, onset)
 	if gap := onset.Sub(c.live); c.Kind == platform.ChangeFlag && gap > 5*time.Minute { // a flag works at once
