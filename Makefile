@@ -13,6 +13,7 @@ LOKI          := $(BIN)/loki
 API           ?= 127.0.0.1:7700
 ROUTER        ?= 127.0.0.1:7780
 TEST_PACKAGES ?= ./...
+BUNDLES       ?= agent/eval/testdata
 export CGO_ENABLED ?= 0
 export PATH := /usr/local/go/bin:/usr/lib/go/bin:$(PATH)
 
@@ -40,7 +41,7 @@ loki: ## build the Loki server that the tests run against (five minutes, once)
 
 .PHONY: needs-test
 needs-test: loki
-	@deploy/needs.sh docker postgres-binaries git gcc prometheus
+	@deploy/needs.sh docker postgres-binaries git gcc prometheus chromium
 	@deploy/images/ensure.sh python:3.11-slim
 
 .PHONY: needs-demo
@@ -52,12 +53,6 @@ needs-demo:
 demo: build needs-demo ## walk the main job from nothing to its last line, and clean up
 	@$(GO) build -o $(BIN)/fairlead-demo ./cmd/fairlead-demo
 	@$(BIN)/fairlead-demo -fairlead $(BIN)/fairlead -example deploy/examples/model-api
-
-# FAULTS=name,name plays some scenarios alone.
-.PHONY: eval-faults
-eval-faults: build needs-demo ## play real faults in real containers and score their diagnoses
-	@$(GO) build -o $(BIN)/fairlead-demo ./cmd/fairlead-demo
-	@$(BIN)/fairlead-demo -fairlead $(BIN)/fairlead -limit 30m -only "$(FAULTS)" -out $(BUILD)/eval/faults.json eval
 
 .PHONY: up
 up: build needs ## start Fairlead for daily use (API=host:port ROUTER=host:port change the addresses)
@@ -104,11 +99,22 @@ bench-logs: build needs-test ## log figures beside Loki's: latency, throughput, 
 	@$(GO) build -o $(BIN)/fairlead-demo ./cmd/fairlead-demo
 	@$(BIN)/fairlead-demo -fairlead $(BIN)/fairlead -out $(BUILD)/bench/logs.json -limit 1h bench-logs
 
+# BUNDLES=DIR explains other bundles, FAULTS=name,name plays some scenarios, LOGHUB_DIR=DIR scores the template miner too.
 .PHONY: eval
-eval: ## explain every bundle under agent/eval/testdata and score the answers (BUNDLES=DIR for others)
+eval: build needs-demo ## score the diagnoses: every bundle, and real faults in real containers (a quarter of an hour)
+	@$(GO) build -o $(BIN)/fairlead-demo ./cmd/fairlead-demo
+	@$(BIN)/fairlead-demo -fairlead $(BIN)/fairlead -limit 1h -bundles "$(BUNDLES)" -loghub "$(LOGHUB_DIR)" -only "$(FAULTS)" -out $(BUILD)/bench/eval.json eval
+
+.PHONY: eval-bundles
+eval-bundles: ## of these, the bundles alone (seconds)
 	@mkdir -p $(BIN)
 	@$(GO) build -o $(BIN)/fairlead-demo ./cmd/fairlead-demo
-	@$(BIN)/fairlead-demo -out $(BUILD)/bench/eval.json eval-bundles $(or $(BUNDLES),agent/eval/testdata)
+	@$(BIN)/fairlead-demo -bundles "$(BUNDLES)" -loghub "$(LOGHUB_DIR)" -out $(BUILD)/bench/eval-bundles.json eval-bundles
+
+.PHONY: eval-faults
+eval-faults: build needs-demo ## of these, the real faults alone (FAULTS=name,name plays some)
+	@$(GO) build -o $(BIN)/fairlead-demo ./cmd/fairlead-demo
+	@$(BIN)/fairlead-demo -fairlead $(BIN)/fairlead -limit 1h -only "$(FAULTS)" -out $(BUILD)/bench/eval-faults.json eval-faults
 
 .PHONY: vulncheck
 vulncheck: ## govulncheck (needs its database on the network)

@@ -31,9 +31,11 @@ type Agent struct {
 	now      func() time.Time
 }
 
-// Result is what an investigation returns. Evidence is frozen: the diagnosis cites it by id.
+// Result is what an investigation returns. Evidence is frozen: the diagnosis cites it by id. Record is the same as data, for
+// an export; it has no id where it could not be kept.
 type Result struct {
 	Evidence  []platform.Evidence
+	Record    platform.Evidence
 	Diagnosis platform.Diagnosis
 }
 
@@ -64,7 +66,7 @@ func (a *Agent) Investigate(ctx context.Context, incident platform.Incident) (Re
 	d.ID = platform.NewID[platform.DiagnosisID](platform.PrefixDiagnosis)
 	d.At = a.now().UTC()
 	d.Took = platform.Duration(d.At.Sub(start))
-	return Result{Evidence: bundle.Items, Diagnosis: d}, nil
+	return Result{Evidence: bundle.Items, Record: bundle.Record, Diagnosis: d}, nil
 }
 
 // Explain is the part of an investigation that reads nothing: the same bundle gives the same diagnosis. A diagnosis that

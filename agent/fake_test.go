@@ -32,7 +32,8 @@ type world struct {
 	events    []platform.Event
 	lines     []observability.Line
 	series    map[string][]observability.Series // by metric
-	broken    map[string]bool                   // reads that fail
+	past      []evidence.Explained
+	broken    map[string]bool // reads that fail
 	incident  platform.Incident
 }
 
@@ -294,8 +295,12 @@ func (m metrics) Query(_ context.Context, q observability.MetricQuery) ([]observ
 	return out, m.w.fails("metrics")
 }
 
+func (w *world) Explained(context.Context, string, string, int) ([]evidence.Explained, error) {
+	return w.past, w.fails("past")
+}
+
 func (w *world) sources() evidence.Sources {
-	return evidence.Sources{Releases: w, Runtime: w, Commits: w, Events: w, Logs: logs{w}, Metrics: metrics{w}}
+	return evidence.Sources{Releases: w, Runtime: w, Commits: w, Events: w, Logs: logs{w}, Metrics: metrics{w}, Past: w}
 }
 
 func clock() time.Time { return onset.Add(time.Minute) }

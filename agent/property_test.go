@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -11,6 +12,7 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/fairlead/fairlead/agent"
+	files "github.com/fairlead/fairlead/agent/bundle"
 	"github.com/fairlead/fairlead/agent/evidence"
 	"github.com/fairlead/fairlead/observability"
 	"github.com/fairlead/fairlead/platform"
@@ -127,6 +129,13 @@ func TestInvestigate_WhateverTheEvidenceTheDiagnosisHoldsAgainstIt(t *testing.T)
 		}
 		if again := agent.Explain(bundle); !reflect.DeepEqual(d, again) {
 			t.Fatalf("the same evidence gave two answers:\n%+v\n%+v", d, again)
+		}
+		written, err := evidence.Export(w.incident, append(slices.Clone(bundle.Items), bundle.Record))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if again := agent.Explain(evidence.FromBundle(&files.Bundle{Frozen: written.Frozen})); !reflect.DeepEqual(d, again) {
+			t.Fatalf("its export gave another answer:\n%+v\n%+v", d, again)
 		}
 	})
 }

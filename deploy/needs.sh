@@ -1,7 +1,7 @@
 #!/bin/sh
 # Makes sure that what Fairlead needs of the host is there: Docker Engine, the PostgreSQL binaries, git.
 #
-#   deploy/needs.sh [docker] [postgres | postgres-binaries] [git] [gcc] [prometheus]
+#   deploy/needs.sh [docker] [postgres | postgres-binaries] [git] [gcc] [prometheus] [chromium]
 #   (docker, postgres and git when none is named)
 #
 # As root on Debian or Ubuntu it installs what is missing from the distribution's packages; anywhere else it says exactly
@@ -146,6 +146,18 @@ need_prometheus() {
 
 prometheus_version() { prometheus --version 2>&1 | sed -n '1s/.*version \([^ ]*\).*/\1/p'; }
 
+# need_chromium: the tests look at the pages in a real browser.
+need_chromium() {
+	for name in chromium chromium-browser google-chrome; do
+		if command -v "$name" >/dev/null 2>&1; then say "chromium: $(chromium_version "$name")"; return 0; fi
+	done
+	can_install || die "Chromium is missing; the tests of the pages need it. On Debian: sudo apt-get install chromium. Elsewhere: put chromium or google-chrome on PATH. Then run this again"
+	install chromium
+	say "chromium: $(chromium_version chromium), installed"
+}
+
+chromium_version() { "$1" --version 2>/dev/null | sed -n '1s/[^0-9]*\([0-9.]*\).*/\1/p'; }
+
 [ $# -gt 0 ] || set -- docker postgres git
 for need in "$@"; do
 	case $need in
@@ -155,6 +167,7 @@ for need in "$@"; do
 	git) need_git ;;
 	gcc) need_gcc ;;
 	prometheus) need_prometheus ;;
-	*) die "unknown need $need; known: docker postgres postgres-binaries git gcc prometheus" ;;
+	chromium) need_chromium ;;
+	*) die "unknown need $need; known: docker postgres postgres-binaries git gcc prometheus chromium" ;;
 	esac
 done

@@ -2,6 +2,7 @@ package observability
 
 import (
 	"cmp"
+	"context"
 	"maps"
 	"slices"
 	"strings"
@@ -54,6 +55,35 @@ func (l *Line) IsNormal() bool {
 	return utf8.ValidString(l.Raw) && utf8.ValidString(l.Message) &&
 		utf8.ValidString(l.Project) && utf8.ValidString(l.Environment) && utf8.ValidString(l.Service) && utf8.ValidString(l.Deploy) &&
 		utf8.ValidString(l.Instance) && utf8.ValidString(l.Source) && utf8.ValidString(l.Stream) && fieldsAreNormal(l.Fields)
+}
+
+type appender interface {
+	Append(ctx context.Context, lines []Line) error
+}
+
+// AppendNormal appends lines in normal form to a store. One with a method AppendNormal need not look at each line again to
+// see that it is.
+func AppendNormal(ctx context.Context, store appender, lines []Line) error {
+	if quick, ok := store.(interface {
+		AppendNormal(ctx context.Context, lines []Line) error
+	}); ok {
+		return quick.AppendNormal(ctx, lines)
+	}
+	return store.Append(ctx, lines)
+}
+
+// NormalLines returns lines in normal form: lines itself when all are.
+func NormalLines(lines []Line) []Line {
+	for i := range lines {
+		if !lines[i].IsNormal() {
+			out := make([]Line, len(lines))
+			for i := range lines {
+				out[i] = lines[i].Normal()
+			}
+			return out
+		}
+	}
+	return lines
 }
 
 func fieldsAreNormal(fields map[string]string) bool {

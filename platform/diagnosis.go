@@ -1,6 +1,9 @@
 package platform
 
-import "time"
+import (
+	"strings"
+	"time"
+)
 
 // Verdict is the kind of answer a diagnosis gives.
 type Verdict string
@@ -66,6 +69,25 @@ const (
 	CategoryNone              Category = "none"
 )
 
+// titles are the categories whose names alone do not say it.
+var titles = map[Category]string{
+	CategoryBuildFailed: "The build failed", CategoryMissingEnv: "An environment variable is missing",
+	CategoryImportError: "A module cannot be loaded", CategoryBadCommand: "The command cannot be run",
+	CategoryPortMismatch: "It listens elsewhere", CategoryBadHealthPath: "The health check asks for a wrong path",
+	CategorySlowStart: "It starts too slowly", CategoryOOMKilled: "Out of memory",
+	CategoryDependency: "Another service is down", CategoryCodeError: "An error in the code",
+	CategoryBadConfig: "A bad setting",
+}
+
+// Title says the category to people: "Out of memory", "Disk full".
+func (c Category) Title() string {
+	if title, ok := titles[c]; ok || c == "" {
+		return title
+	}
+	text := strings.ReplaceAll(string(c), "_", " ")
+	return strings.ToUpper(text[:1]) + text[1:]
+}
+
 // Claim is one sentence that cites evidence. Quote, where given, is a substring of the first cited excerpt.
 type Claim struct {
 	Text     string       `json:"text"`
@@ -125,6 +147,18 @@ type Diagnosis struct {
 	Engine      string       `json:"engine"`
 	Took        Duration     `json:"took"`
 	At          time.Time    `json:"at"`
+}
+
+// Title says the verdict to people, without how sure it is.
+func (d *Diagnosis) Title() string {
+	switch d.Verdict {
+	case VerdictHealthy:
+		return "Nothing is wrong now"
+	case VerdictNone:
+		return "The evidence names no cause"
+	case VerdictCause:
+	}
+	return d.Category.Title()
 }
 
 // Suggestion is an action that the diagnosis proposes, before control freezes it into a plan.

@@ -62,6 +62,9 @@ const (
 	EventBudgetSet          EventKind = "budget.set"
 	EventBudgetReached      EventKind = "budget.reached" // once for each mark and month
 	EventRetentionSet       EventKind = "retention.set"
+	EventPolicySet          EventKind = "policy.set"
+	EventAgentStopped       EventKind = "agent.stopped" // nothing that agents proposed is carried out
+	EventAgentStarted       EventKind = "agent.started"
 	EventServerStarted      EventKind = "server.started"
 	EventRouterStarted      EventKind = "router.started"
 )
@@ -78,7 +81,7 @@ func EventKinds() []EventKind {
 		EventPlanExpired, EventPlanStale, EventTokenCreated, EventTokenRevoked, EventSilenceCreated, EventSilenceEnded,
 		EventAlertPaged, EventAlertSuppressed, EventAlertResolved,
 		EventChannelCreated, EventChannelChanged, EventChannelRemoved, EventChannelTested, EventChannelDisabled, EventNotificationFailed,
-		EventBudgetSet, EventBudgetReached, EventRetentionSet, EventServerStarted, EventRouterStarted,
+		EventBudgetSet, EventBudgetReached, EventRetentionSet, EventPolicySet, EventAgentStopped, EventAgentStarted, EventServerStarted, EventRouterStarted,
 	}
 }
 

@@ -24,6 +24,7 @@ const (
 	EvidenceHost     EvidenceKind = "host"
 	EvidenceTrace    EvidenceKind = "trace" // spans of one service
 	EvidenceMap      EvidenceKind = "map"   // who depends on whom
+	EvidenceFacts    EvidenceKind = "facts" // all of the above as data, as the rules read it; shown to nobody, exported
 )
 
 // Evidence is an immutable record of one observation. Claims cite it by ID; a quote in a claim must be a substring of Excerpt.

@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
+	"fmt"
 	"time"
 )
 
@@ -61,6 +62,21 @@ const (
 	RiskR3 Risk = "R3" // loses data
 )
 
+// Title says the risk to people: "R1: reversible".
+func (r Risk) Title() string {
+	switch r {
+	case RiskR0:
+		return "R0: changes nothing"
+	case RiskR1:
+		return "R1: reversible"
+	case RiskR2:
+		return "R2: disruptive"
+	case RiskR3:
+		return "R3: loses data"
+	}
+	return string(r)
+}
+
 // PlanBody is what is frozen, hashed, shown and approved. What is approved is exactly what runs.
 type PlanBody struct {
 	Action        Action        `json:"action"`
@@ -104,6 +120,18 @@ type Expectation struct {
 	Healthy bool     `json:"healthy"`
 	Window  Duration `json:"window"`   // how long it must hold
 	Within  Duration `json:"deadline"` // how long it may take to come true
+}
+
+// Approvers says who may say yes.
+func (b PlanBody) Approvers() string {
+	asked := b.RequestedBy.Principal()
+	switch b.Approvals {
+	case 0:
+		return "nobody's approval: policy allows it"
+	case 1:
+		return "one person with role operator or admin, other than " + asked
+	}
+	return fmt.Sprintf("%d different people with role operator or admin, other than %s", b.Approvals, asked)
 }
 
 // CanonicalJSON is the form that is hashed: Go's encoding of the struct, whose field order is fixed.
@@ -162,6 +190,12 @@ type Plan struct {
 	DecidedAt   *time.Time `json:"decided_at,omitempty"`
 	ExecutedAt  *time.Time `json:"executed_at,omitempty"`
 	FinishedAt  *time.Time `json:"finished_at,omitempty"`
+}
+
+// NeedsValue reports whether a human must give the value of the variable that the plan sets while they approve it.
+func (p Plan) NeedsValue() bool {
+	a := p.Body.Action
+	return a.Kind == ActionSetEnv && a.EnvValue == "" && a.FromRelease == 0
 }
 
 // Approval is one human's decision on one plan hash. It is used once.

@@ -61,6 +61,7 @@ type Status struct {
 	Slots     []SlotDetail  `json:"slots"`
 	Incidents []Incident    `json:"incidents"` // open
 	Plans     []Plan        `json:"plans"`     // pending
+	Stops     []AgentStop   `json:"stops"`     // of agents
 	Parts     []PartStatus  `json:"parts"`
 	Uptime    time.Duration `json:"uptime_ns"`
 }

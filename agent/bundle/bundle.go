@@ -23,6 +23,8 @@ type Bundle struct {
 	Open      []OpenIncident
 	Instances []Instance
 	Probes    []Probe // oldest first
+	// Frozen is evidence.ndjson as it is written: what Fairlead froze of a live incident, an item a line. Nil in other bundles.
+	Frozen []byte
 	// Gaps says what is missing or could not be read, in words. Missing data is never evidence.
 	Gaps []string
 }

@@ -159,3 +159,18 @@ func BenchmarkRead_AMillionLines(b *testing.B) {
 		require.Equal(b, 1_000_000, got.Logs.Lines)
 	}
 }
+
+func TestRead_AListWrittenOverManyLinesReadsAsOneOnOneLine(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	require.NoError(t, os.WriteFile(filepath.Join(dir, "incident.json"), []byte("{\n  \"id\": \"i\",\n  \"service\": \"a\"\n}\n"), 0o600))
+	list := "[\r\n {\r\n  \"service\": \"a\",\n  \"instance\": \"a-1\",\n  \"state\": \"exited\",\n  \"exit_code\": 3\r\n },\n {\n  \"service\": \"a\",\n  \"state\": \"exited\",\n  \"oom_killed\": true\n,\n  \"stopped_by\": null\n }\n]\n"
+	require.NoError(t, os.WriteFile(filepath.Join(dir, "instances.json"), []byte(list), 0o600))
+	b, err := bundle.Read(dir)
+	require.NoError(t, err)
+	require.Len(t, b.Instances, 2)
+	require.NotNil(t, b.Instances[0].ExitCode)
+	require.Equal(t, 3, *b.Instances[0].ExitCode)
+	require.True(t, b.Instances[1].OOMKilled)
+	require.Empty(t, b.Instances[1].StoppedBy, "null before the end of a line is nobody")
+}

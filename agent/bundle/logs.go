@@ -34,6 +34,9 @@ func (r *reader) logs() error {
 		return nil
 	}
 	defer f.Close()
+	if first, err := firstByte(bufio.NewReader(f)); err == nil && first == '[' {
+		return r.logList(f)
+	}
 	cuts, err := cutFile(f, logParts)
 	if err != nil {
 		return fmt.Errorf("read logs.ndjson: %w", err)
@@ -57,6 +60,27 @@ func (r *reader) logs() error {
 		return fmt.Errorf("read logs.ndjson: %w", err)
 	}
 	r.b.Logs = join(parts)
+	r.bad("logs.ndjson", r.b.Logs.Bad)
+	return nil
+}
+
+// logList reads log records that are one JSON list.
+func (r *reader) logList(f *os.File) error {
+	if _, err := f.Seek(0, io.SeekStart); err != nil {
+		return fmt.Errorf("read logs.ndjson: %w", err)
+	}
+	in := bufio.NewReaderSize(f, maxLine)
+	if _, err := firstByte(in); err != nil {
+		return fmt.Errorf("read logs.ndjson: %w", err)
+	}
+	d := newFolder()
+	bad, err := eachOfList(in, d.take)
+	if err != nil {
+		return fmt.Errorf("read logs.ndjson: %w", err)
+	}
+	d.bad += bad
+	d.finish()
+	r.b.Logs = join([]*folder{d})
 	r.bad("logs.ndjson", r.b.Logs.Bad)
 	return nil
 }
@@ -130,6 +154,12 @@ func (d *folder) read(part io.Reader) error {
 			d.bad++
 		}
 	}, func() { d.bad++ })
+	d.finish()
+	return err
+}
+
+// finish adds the records that were kept for what might follow them.
+func (d *folder) finish() {
 	sources := make([]string, 0, len(d.open))
 	for source := range d.open {
 		sources = append(sources, source)
@@ -141,7 +171,6 @@ func (d *folder) read(part io.Reader) error {
 	for _, g := range d.order {
 		g.settle()
 	}
-	return err
 }
 
 func (d *folder) intern(raw []byte) string {
@@ -383,29 +412,6 @@ func numbered(raw []byte) string {
 	return "debug"
 }
 
-// levelInText looks for a level near the beginning of a line that has no field for it.
-func levelInText(text []byte) string {
-	headPart := text[:min(len(text), 64)]
-	for _, w := range [...]struct{ word, level string }{
-		{"FATAL", "fatal"},
-		{"CRITICAL", "fatal"},
-		{"PANIC", "fatal"},
-		{"panic:", "fatal"},
-		{"ERROR", "error"},
-		{"[error]", "error"},
-		{"Traceback", "error"},
-		{"WARN", "warn"},
-		{"[warn]", "warn"},
-		{"INFO", "info"},
-		{"DEBUG", "debug"},
-	} {
-		if bytes.Contains(headPart, []byte(w.word)) {
-			return w.level
-		}
-	}
-	return ""
-}
-
 // appendText adds the words of a message.
 func appendText(dst, raw []byte) []byte {
 	if len(raw) >= 2 && raw[0] == '"' {
@@ -482,7 +488,10 @@ func continues(text []byte) bool {
 
 // closes reports whether a line at the margin belongs to an open trace: a call in Go, and the error itself after the calls in Python.
 func closes(open string, text []byte) bool {
-	if strings.Contains(open, "goroutine ") && (bytes.HasSuffix(text, []byte(")")) || bytes.HasPrefix(text, []byte("created by "))) && !bytes.ContainsAny(text, " =") {
+	if strings.HasPrefix(open, "panic: ") && bytes.HasPrefix(text, []byte("[signal SIG")) {
+		return true
+	}
+	if strings.Contains(open, "goroutine ") && isGoCall(text) {
 		return true // a call of a Go trace stands at the margin, its place indented below
 	}
 	if !strings.Contains(open, "Traceback (most recent call last)") || len(text) == 0 || text[0] == ' ' {
@@ -491,6 +500,15 @@ func closes(open string, text []byte) bool {
 	lastLine := open[strings.LastIndexByte(open, '\n')+1:]
 	word, _, _ := bytes.Cut(text, []byte(":"))
 	return strings.HasPrefix(lastLine, " ") && len(word) < 120 && !bytes.ContainsAny(word, " \t[")
+}
+
+// isGoCall reports whether a line is a call as a Go trace writes it: the full name of a function and its arguments.
+func isGoCall(text []byte) bool {
+	if bytes.HasPrefix(text, []byte("created by ")) {
+		return true
+	}
+	open := bytes.IndexByte(text, '(')
+	return open > 0 && bytes.HasSuffix(text, []byte(")")) && !bytes.ContainsAny(text[:open], " =") && bytes.IndexByte(text[:open], '.') > 0
 }
 
 // maskLine appends the line's words with everything that varies taken out: numbers, ids and quoted values.

@@ -54,11 +54,28 @@ func ReadParts(dir string) (*Bundle, error) {
 
 func (r *reader) parts() error {
 	for _, step := range []func() error{
-		r.logs, r.metrics, r.spans, r.changes, r.topology, r.patterns, r.alerts, r.open, r.instances, r.probes,
+		r.logs, r.metrics, r.spans, r.changes, r.topology, r.patterns, r.alerts, r.open, r.instances, r.probes, r.frozen,
 	} {
 		if err := step(); err != nil {
 			return err
 		}
+	}
+	return nil
+}
+
+// frozen reads evidence.ndjson in one piece. That it is missing is no gap: only an export of Fairlead has one.
+func (r *reader) frozen() error {
+	f, err := os.Open(filepath.Join(r.dir, "evidence.ndjson"))
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		r.gap("evidence.ndjson could not be opened")
+		return nil
+	}
+	defer f.Close()
+	if r.b.Frozen, err = io.ReadAll(io.LimitReader(f, maxSmall)); err != nil {
+		return fmt.Errorf("read evidence.ndjson: %w", err)
 	}
 	return nil
 }

@@ -2,10 +2,12 @@ package bundle
 
 import (
 	"bytes"
+	"encoding/csv"
 	"encoding/json"
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"time"
 
@@ -16,11 +18,14 @@ import (
 type Written struct {
 	Incident  Incident
 	Lines     []Line
+	Metrics   []Series
 	Changes   []Change
 	Topology  []Edge
 	Instances []Instance
 	Probes    []Probe
 	Spans     []Span
+	Open      []OpenIncident
+	Frozen    []byte // of evidence.ndjson
 }
 
 // Write writes the files into the folder, which is made when it is not there. A folder that holds a bundle already is a
@@ -49,6 +54,9 @@ func (w Written) Write(dir string) error {
 		{"spans.ndjson", func() ([]byte, error) { return ndjson(w.Spans) }},
 		{"probes.ndjson", func() ([]byte, error) { return ndjson(probes) }},
 		{"topology.json", func() ([]byte, error) { return list(w.Topology) }},
+		{"metrics.csv", func() ([]byte, error) { return table(w.Metrics) }},
+		{"open_incidents.json", func() ([]byte, error) { return list(openRecords(w.Open)) }},
+		{"evidence.ndjson", func() ([]byte, error) { return w.Frozen, nil }},
 		{"instances.json", func() ([]byte, error) { return list(instances) }},
 		{"incident.json", func() ([]byte, error) { return json.MarshalIndent(w.Incident, "", "  ") }}, // last: it makes the folder a bundle
 	} {
@@ -89,6 +97,57 @@ type probeRecord struct {
 	DurationMS float64   `json:"duration_ms,omitempty"`
 	Path       string    `json:"path,omitempty"`
 	Error      string    `json:"error,omitempty"`
+}
+
+type openRecord struct {
+	ID       string    `json:"id"`
+	Service  string    `json:"service,omitempty"`
+	Title    string    `json:"title"`
+	Pattern  string    `json:"pattern,omitempty"`
+	OpenedAt time.Time `json:"opened_at,omitzero"`
+}
+
+func openRecords(all []OpenIncident) []openRecord {
+	out := make([]openRecord, len(all))
+	for i, o := range all {
+		out[i] = openRecord(o)
+	}
+	return out
+}
+
+// table writes series as rows. Each label that one of them has is a column after the four that are always there.
+func table(all []Series) ([]byte, error) {
+	if len(all) == 0 {
+		return nil, nil
+	}
+	var labels []string
+	for _, s := range all {
+		for name := range s.Labels {
+			if !slices.Contains(labels, name) {
+				labels = append(labels, name)
+			}
+		}
+	}
+	slices.Sort(labels)
+	var b bytes.Buffer
+	out := csv.NewWriter(&b)
+	if err := out.Write(append([]string{"ts", "service", "metric", "value"}, labels...)); err != nil {
+		return nil, err
+	}
+	for _, s := range all {
+		row := []string{"", s.Service, s.Metric, ""}
+		for _, name := range labels {
+			row = append(row, s.Labels[name])
+		}
+		for _, p := range s.Points {
+			row[0], row[3] = p.At.UTC().Format(time.RFC3339Nano), strconv.FormatFloat(p.Value, 'g', -1, 64)
+			if err := out.Write(row); err != nil {
+				return nil, err
+			}
+		}
+	}
+	out.Flush()
+	return b.Bytes(), out.Error()
 }
 
 func recordOf(in Instance) instanceRecord {

@@ -2,11 +2,40 @@ package causes
 
 import (
 	"fmt"
+	"regexp"
+	"strconv"
 	"strings"
 
 	"github.com/fairlead/fairlead/agent/series"
 	"github.com/fairlead/fairlead/platform"
 )
+
+// limit is what a rule's expression compares with at its end.
+var limit = regexp.MustCompile(`([<>])=?\s*(?:bool\s+)?(-?[\d.]+(?:[eE][+-]?\d+)?)\s*$`)
+
+// stillFires reports whether what the rule of the incident measures is a symptom, and was past its limit when it was last read.
+func (f *Facts) stillFires() bool {
+	if f.Alert == nil || f.Alert.Series == nil || len(f.Alert.Series.Points) == 0 {
+		return false
+	}
+	switch f.Alert.Series.Meaning {
+	case series.Unknown, series.Requests:
+		return false // much of it is no trouble by itself
+	default:
+	}
+	compared := limit.FindStringSubmatch(f.Alert.Rule.Expr)
+	if compared == nil {
+		return false
+	}
+	edge, err := strconv.ParseFloat(compared[2], 64)
+	if err != nil {
+		return false
+	}
+	if compared[1] == "<" {
+		return f.Alert.Series.Last < edge
+	}
+	return f.Alert.Series.Last > edge
+}
 
 // alerted reads the rule that opened the incident: a team wrote it about the symptom, and its series shows when it began.
 func (d *docket) alerted() {

@@ -159,6 +159,8 @@ func (c *candidate) goLive(changes []Change, commits map[string]*Change) {
 		brought, known := lookup(commits, d.Brings)
 		switch {
 		case known && brought.ID == c.ID:
+		case d.goesBack():
+			continue
 		case known && d.Service != "" && d.Service == c.Service && !brought.At.Before(c.At): // a later commit brings the earlier ones
 		case !known && d.Brings == "" && d.Service != "" && d.Service == c.Service:
 		default:
@@ -181,6 +183,14 @@ func (c *candidate) goLive(changes []Change, commits map[string]*Change) {
 	if c.service == "" {
 		c.service = first.Service
 	}
+}
+
+// backwards is how deploys say that they bring an older release back.
+var backwards = like(`\broll(?:ed|ing)?[- ]?back\b|\brollback\b|\brevert(?:ed|ing)?\b|\bback to (?:release|version|v?\d)`)
+
+// goesBack reports whether a deploy brings an older release back: it holds no commit that came since.
+func (c *Change) goesBack() bool {
+	return c.Kind == platform.ChangeDeploy && backwards.MatchString(c.Message)
 }
 
 // ownerOf finds the service in whose folder files lie.

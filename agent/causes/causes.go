@@ -94,6 +94,7 @@ func Diagnose(facts *Facts) platform.Diagnosis {
 	default:
 		abstain(f, court, &d, because)
 	}
+	recall(f, &d)
 	return d
 }
 

@@ -34,6 +34,7 @@ type lead struct {
 	own     *platform.Cause
 	accuses map[string]string
 	held    float64
+	known   bool // who does it is measured: it does not come from outside
 	common  bool // several services that have nothing else in common show the same
 }
 
@@ -47,13 +48,16 @@ type charge struct {
 	file  string
 	// pointed is set when the change touches a name or a place that the signs give.
 	pointed bool
+	// fits is set when it is of a kind, in its words or its numbers, that brings such a fault.
+	fits bool
 	// placed is set when it changed a file that the stack trace runs through.
 	placed bool
 }
 
 const (
 	convicts = 0.5  // the least charge that convicts
-	sureOnly = 0.62 // the same for what mostly comes from outside
+	sureOnly = 0.62 // the same for what mostly comes from outside, and for a fault that is itself only guessed
+	faint    = 0.45 // under this a lead is a guess
 )
 
 // convict returns the change that brought the lead, and why the others are innocent. No change is convicted for being
@@ -83,7 +87,7 @@ func (w *world) convict(l *lead) (guilty *charge, acquitted []platform.RuledOut)
 		}
 	}
 	need := convicts
-	if l.outside() {
+	if l.outside() || best != nil && !best.pointed && (l.score < faint || best.Kind == platform.ChangeCommit && best.service != l.service && w.observed(best.service)) {
 		need = sureOnly
 	}
 	if best != nil && best.score < need && w.unrivalled(l, best, second) {
@@ -109,13 +113,16 @@ func (w *world) convict(l *lead) (guilty *charge, acquitted []platform.RuledOut)
 // change of the very service, while every other change near the onset reaches nothing.
 func (w *world) unrivalled(l *lead, best, second *charge) bool {
 	least := 0.34
+	if l.score < faint {
+		return false
+	}
 	if l.outside() {
 		least = 0.42
 		if best.Kind == platform.ChangeCommit || best.Kind == platform.ChangeDeploy {
 			return false
 		}
 	}
-	return best.score >= least && (best.service == l.service || best.service == "" || shared(best.candidate)) && (second == nil || second.score < 0.66*best.score)
+	return best.score >= least && best.fits && !w.undeployed(best.candidate) && (best.service == l.service || best.service == "" || shared(best.candidate)) && (second == nil || second.score < 0.66*best.score)
 }
 
 func ruleOut(c *candidate, why string) platform.RuledOut {
@@ -129,16 +136,15 @@ func (w *world) charge(l *lead, c *candidate) *charge {
 	if onset.IsZero() {
 		onset = w.onset
 	}
+	if w.f.live() && !l.slow && l.service == w.f.Incident.Service && onset.Before(w.onset) {
+		onset = w.onset // the platform saw when it began to hurt; what moved before that was no fault yet
+	}
 	if c.live.After(onset.Add(max(l.slack, 45*time.Second))) {
 		ch.how = "it came after the fault began"
 		return ch
 	}
-	if c.prose {
-		ch.how = "it touches only documents or tests"
-		return ch
-	}
-	if !comesBefore(l.category) && !w.runs(c) {
-		ch.how = "nothing that runs holds it: every instance is older, and no deploy brought it"
+	if why := w.innocence(l, c); why != "" {
+		ch.how = why
 		return ch
 	}
 	kin := w.kinship(l, c)
@@ -150,11 +156,13 @@ func (w *world) charge(l *lead, c *candidate) *charge {
 	if c.service != "" && c.service != l.service && !w.observed(c.service) && reach < 0.6 {
 		reach = 0
 	}
-	if c.Kind == platform.ChangeCommit && !ch.pointed && !ch.placed && l.exact() && !c.builds(l.category) {
+	if l.exact() && c.shown(l.category) && !ch.pointed && !(ch.placed && l.category != platform.CategoryImportError) && !c.builds(l.category) {
 		reach = math.Min(reach, missed)
 	}
 	if reach == 0 {
-		ch.how = "it touches nothing that can bring this"
+		if ch.how == "" {
+			ch.how = "it touches nothing that can bring this"
+		}
 		return ch
 	}
 	if old := w.olderThan(l, c); old != "" {
@@ -174,6 +182,8 @@ func (w *world) charge(l *lead, c *candidate) *charge {
 	switch {
 	case c.unborn:
 		ch.score *= 0.72 // no deploy is known to have brought it live
+	case w.undeployed(c) && !comesBefore(l.category):
+		ch.score *= 0.6 // deploys are on record, and none is of it
 	case c.head:
 		ch.score += 0.02
 	}
@@ -203,6 +213,25 @@ func (w *world) runs(c *candidate) bool {
 	return deploys == 0 || instances == 0
 }
 
+// shown reports whether the record tells what the change did, so that its silence on a name speaks for it.
+func (c *candidate) shown(category platform.Category) bool {
+	switch c.Kind {
+	case platform.ChangeCommit:
+		return true
+	case platform.ChangeMigration: // its name tells
+		return c.Message != "" || len(c.Hunks) > 0
+	case platform.ChangeSecret: // a new value leaves the name where it is
+		return category == platform.CategoryMissingEnv && rotates.MatchString(c.Message)
+	case platform.ChangeConfig:
+		return len(c.Hunks) > 0 && category == platform.CategoryMissingEnv // any other setting may be a bad one
+	default:
+	}
+	return false
+}
+
+// rotates is how changes say that a secret got a new value and kept its name.
+var rotates = like(`\brotat|\brenew|\bnew value|\brefresh`)
+
 // missed is the most that a commit weighs which touches none of the names and places that the fault's own words give.
 const missed = 0.3
 
@@ -221,10 +250,10 @@ func (c *candidate) builds(category platform.Category) bool {
 // code, or the name that is not there.
 func (l *lead) exact() bool {
 	switch l.category {
-	case platform.CategoryCodeError:
+	case platform.CategoryCodeError, platform.CategoryBuildFailed:
 		return len(l.frames) > 0
 	case platform.CategoryMissingEnv, platform.CategoryImportError, platform.CategorySchemaMismatch, platform.CategoryMissingMount,
-		platform.CategoryVolumePermission, platform.CategoryBadConfig, platform.CategoryBadModelArtifact:
+		platform.CategoryVolumePermission, platform.CategoryBadConfig:
 		return len(l.names)+len(l.frames) > 0
 	default:
 	}
@@ -247,7 +276,7 @@ var fromOutside = like(`toomanyrequests|pull rate limit|unauthenticated pull|has
 
 // outside reports whether the fault mostly comes from outside, by its kind or by its own words.
 func (l *lead) outside() bool {
-	if ways[l.category].outside || l.common {
+	if ways[l.category].outside && !l.known || l.common {
 		return true
 	}
 	for _, c := range l.claims {
@@ -269,13 +298,19 @@ func (w *world) kinship(l *lead, c *candidate) float64 {
 		return 0.92
 	case c.service == "":
 		return 0.88
+	case l.known && (l.category == platform.CategoryNoisyNeighbour || slices.Contains(w.sharing[l.service], c.service)):
+		return 0 // who takes it all is measured: the others only suffer
+	case ownDoing(l.category) && w.observed(c.service):
+		return 0
 	case shared(c):
 		return 0.88
 	case slices.Contains(w.needs[l.service], c.service):
 		return 0.82
 	case w.reaches(l.service, c.service):
 		return 0.7
-	case slices.Contains(w.sharing[l.service], c.service) && ways[l.category].outside:
+	case slices.Contains(w.sharing[l.service], c.service) && (ways[l.category].outside || l.category == platform.CategoryDiskFull):
+		return 0.8
+	case ofHost(l.category) && c.Kind != platform.ChangeCommit && c.takes(l.names):
 		return 0.8
 	case slices.Contains(w.neededBy[l.service], c.service) && (callersMay(l.category) || c.Kind == platform.ChangeFlag):
 		return 0.85
@@ -285,6 +320,41 @@ func (w *world) kinship(l *lead, c *candidate) float64 {
 		return 0.6
 	}
 	return 0
+}
+
+// ownDoing are faults of what a service itself is made of and told: no other service that runs can bring them.
+func ownDoing(c platform.Category) bool {
+	switch c {
+	case platform.CategoryLogFlood, platform.CategoryMissingEnv, platform.CategoryImportError, platform.CategoryBadCommand, platform.CategoryPortMismatch,
+		platform.CategoryBadHealthPath, platform.CategoryArchMismatch, platform.CategoryBuildFailed, platform.CategoryUngracefulStop, platform.CategoryVolumePermission:
+		return true
+	default:
+	}
+	return false
+}
+
+// ofHost are faults over something that all on a host share, whoever they are.
+func ofHost(c platform.Category) bool {
+	switch c {
+	case platform.CategoryPortInUse, platform.CategoryMissingMount, platform.CategoryVolumePermission, platform.CategoryDNSFailure, platform.CategoryReadOnlyFS:
+		return true
+	default:
+	}
+	return false
+}
+
+// takes reports whether a change adds a line with one of the names: a port, a path, a host.
+func (c *candidate) takes(names []string) bool {
+	for _, d := range c.Hunks {
+		for _, h := range d.Hunks {
+			for _, l := range h.Lines {
+				if l.Op == '+' && slices.ContainsFunc(names, func(n string) bool { return len(n) >= 4 && containsFold(stripComment(l.Text), n) }) {
+					return true
+				}
+			}
+		}
+	}
+	return slices.ContainsFunc(names, func(n string) bool { return len(n) >= 4 && len(c.Hunks) == 0 && containsFold(c.Message, n) })
 }
 
 // callersMay are faults that a caller can bring on what it calls.
@@ -304,7 +374,7 @@ func shared(c *candidate) bool {
 	for _, f := range c.Files {
 		for part := range strings.SplitSeq(f, "/") {
 			switch strings.ToLower(part) {
-			case "lib", "libs", "shared", "common", "packages", "pkg", "internal", "core", "platform", "sdk", "vendor":
+			case "libs", "shared", "common", "packages", "sdk", "vendor":
 				return true
 			}
 		}
@@ -365,8 +435,11 @@ func (w *world) olderThan(l *lead, c *candidate) string {
 			without += n
 		}
 	}
-	if with == 0 && !w.spoke(l.service, c.tags) {
+	switch {
+	case with == 0 && !w.spoke(l.service, c.tags):
 		return "" // no line carries its release: the labels are of something else
+	case with == 0 && without >= 3:
+		return "the release that holds it does not show the fault, and another does"
 	}
 	if without >= 3 && without*3 >= with && w.spokeBefore(l.service, c) {
 		return "the release before it shows the fault too"
@@ -392,7 +465,7 @@ func (w *world) spoke(service string, tags []string) bool {
 // laterRelease reports whether a release went live after the candidate's, and so holds it as well.
 func (w *world) laterRelease(release string, c *candidate) bool {
 	for _, d := range w.f.Changes {
-		if d.Tag == release && d.Service == c.service && d.At.After(c.live) {
+		if d.Tag == release && d.Service == c.service && d.At.After(c.live) && !d.goesBack() {
 			return true
 		}
 	}
@@ -421,13 +494,16 @@ func (w *world) exposed(l *lead) *charge {
 	}
 	var only *candidate
 	for _, c := range w.suspects {
-		if c.service != l.service || !slices.Contains(c.tags, release) || c.prose || c.live.After(l.onset.Add(time.Minute)) {
+		if c.service != l.service || !slices.Contains(c.tags, release) || c.prose || c.inert() || c.live.After(l.onset.Add(time.Minute)) {
 			continue
 		}
 		if only != nil {
 			return nil // several came with it
 		}
 		only = c
+	}
+	if only != nil && len(only.Hunks) > 0 && (l.exact() || !w.charge(l, only).fits) {
+		return nil // what it does is on record, and reaches nothing of this
 	}
 	if only == nil || !w.otherReleaseSpoke(l.service, release) {
 		return nil

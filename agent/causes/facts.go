@@ -54,6 +54,7 @@ type Facts struct {
 	Contexts map[string]string
 	// Alert is the rule that opened the incident, where one did.
 	Alert *Alert
+	Past  []Past // earlier incidents like this one
 	// Words tell of the symptom without saying whose: the incident's own, and the names of alerts.
 	Words []Text
 	Gaps  []string
@@ -93,7 +94,8 @@ type Instance struct {
 	Cite       platform.EvidenceID
 	Probes     []platform.Probe // oldest first
 	ProbesCite platform.EvidenceID
-	OOMEvent   bool // the engine or the kernel told of an out-of-memory kill
+	OOMEvent   bool   // the engine or the kernel told of an out-of-memory kill
+	Tag        string // the release that it runs, as it is called where it runs; empty when that is not known
 }
 
 // StoppedByUs reports whether Fairlead itself ended the instance.

@@ -34,6 +34,19 @@ func (d *docket) hold(own []platform.Cause) {
 			l.accuses[c.Change.ID] = accusation(c)
 		}
 		l.held = l.score
+		if c.Category == platform.CategoryDependency {
+			d.unnamed(c.Service)
+		}
+	}
+}
+
+// unnamed quiets complaints about a name that does not resolve, of a service of the same environment that has no instance:
+// the engine names what runs.
+func (d *docket) unnamed(service string) {
+	for _, l := range d.order {
+		if l.category == platform.CategoryDNSFailure && l.service == d.w.f.Incident.Service && slices.ContainsFunc(l.claims, func(c platform.Claim) bool { return containsWord(c.Quote, service) }) {
+			l.score = min(l.score, faint)
+		}
 	}
 }
 

@@ -72,7 +72,8 @@ func stepOf(m *Metric) time.Duration {
 	}
 	step := m.Points[len(m.Points)-1].At.Sub(m.Points[0].At) / time.Duration(len(m.Points)-1)
 	if m.Kind == series.Ramp {
-		return min(6*step, 30*time.Minute)
+		climb := m.Points[len(m.Points)-1].At.Sub(m.Onset)
+		return max(min(6*step, 30*time.Minute), min(climb/10, 6*time.Hour))
 	}
 	return min(2*step, 10*time.Minute)
 }

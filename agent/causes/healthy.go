@@ -21,6 +21,9 @@ func looksHealthy(f *Facts) (string, []platform.EvidenceID, bool) {
 		return "", nil, false
 	default:
 	}
+	if f.stillFires() {
+		return "", nil, false
+	}
 	var ids []platform.EvidenceID
 	ready, stopped := 0, 0
 	for _, in := range f.Instances {

@@ -8,7 +8,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/fairlead/fairlead/agent/series"
 	"github.com/fairlead/fairlead/platform"
 )
 
@@ -54,7 +53,7 @@ var effects = map[platform.Category][]platform.Category{
 	platform.CategoryPortInUse:        {platform.CategoryCodeError, platform.CategoryDependency},
 	platform.CategoryPortMismatch:     {platform.CategoryDependency, platform.CategorySlowStart, platform.CategoryHang},
 	platform.CategoryBadHealthPath:    {platform.CategoryCodeError, platform.CategorySlowStart, platform.CategoryBadCredentials},
-	platform.CategoryImagePull:        {platform.CategoryBadCredentials, platform.CategoryRateLimited, platform.CategorySlowStart, platform.CategoryDependency},
+	platform.CategoryImagePull:        {platform.CategoryDNSFailure, platform.CategoryVolumePermission, platform.CategoryBadCredentials, platform.CategoryRateLimited, platform.CategorySlowStart, platform.CategoryDependency},
 	platform.CategorySlowStart:        {platform.CategoryDependency, platform.CategoryHang, platform.CategoryOOMKilled, platform.CategoryUngracefulStop},
 }
 
@@ -70,6 +69,7 @@ func investigate(f *Facts, own []platform.Cause) (found []platform.Cause, d *doc
 	d.hear()
 	d.calls()
 	d.ends()
+	d.stops()
 	d.checks()
 	d.grow()
 	d.load()
@@ -95,102 +95,6 @@ func investigate(f *Facts, own []platform.Cause) (found []platform.Cause, d *doc
 	}
 	sort.SliceStable(found, func(i, j int) bool { return found[i].Score > found[j].Score })
 	return found, d
-}
-
-// gather marks trouble that several services with nothing but a host, a disk or a resolver in common show at once: what one
-// of them changed did not bring it to the others. The origin is the host where one is known.
-func (d *docket) gather() {
-	for _, category := range []platform.Category{platform.CategoryDiskFull, platform.CategoryDNSFailure, platform.CategoryClockSkew, platform.CategoryReadOnlyFS, platform.CategoryGPUUnavailable, platform.CategoryCertExpired, platform.CategoryUpstream5xx, platform.CategoryBadCredentials} {
-		var alike []*lead
-		for _, l := range d.order {
-			if l.category == category && l.direct && l.score >= strong {
-				alike = append(alike, l)
-			}
-		}
-		if len(alike) < 2 {
-			continue
-		}
-		for _, l := range alike {
-			for _, o := range alike {
-				l.common = l.common || o != l && !d.w.reaches(l.service, o.service) && !d.w.reaches(o.service, l.service)
-			}
-		}
-		d.host(category, alike)
-		if category == platform.CategoryDNSFailure {
-			d.resolver(alike)
-		}
-	}
-}
-
-// resolver moves failed lookups of several services to the resolver that all of them use, where that one shows trouble itself.
-func (d *docket) resolver(alike []*lead) {
-	for _, s := range d.w.needs[alike[0].service] {
-		own := d.troubleOf(s)
-		if own == nil || slices.ContainsFunc(alike, func(l *lead) bool { return !slices.Contains(d.w.needs[l.service], s) }) {
-			continue
-		}
-		to := d.lead(platform.CategoryDNSFailure, s)
-		for _, l := range alike {
-			to.score = math.Max(to.score, math.Min(0.97, l.score+0.02))
-			if to.onset.IsZero() || l.onset.Before(to.onset) {
-				to.onset = l.onset
-			}
-			to.says, to.direct = l.says, true
-			to.claims = append(to.claims, l.claims...)
-			d.hop(s, l.service, l)
-		}
-		for _, l := range alike {
-			l.score -= followed
-		}
-		to.claims, to.through = append(slices.Clone(own.claims), to.claims...), own
-		own.score -= followed
-		return
-	}
-}
-
-// troubleOf is the strongest lead in a service that its own words or series tell.
-func (d *docket) troubleOf(service string) *lead {
-	var best *lead
-	for _, l := range d.order {
-		if l.service == service && l.direct && l.score >= strong && (best == nil || l.score > best.score) {
-			best = l
-		}
-	}
-	return best
-}
-
-// host moves trouble to the machine that measures it itself: one that is no part of the map of calls.
-func (d *docket) host(category platform.Category, alike []*lead) {
-	for _, l := range alike {
-		if len(d.w.needs[l.service])+len(d.w.neededBy[l.service]) > 0 || !machine(d.w, l.service) || category == platform.CategoryDiskFull || category == platform.CategoryReadOnlyFS {
-			continue
-		}
-		for _, o := range alike {
-			if o != l && l.score < o.score+0.02 {
-				l.score = math.Min(0.97, o.score+0.02)
-			}
-		}
-		for _, o := range alike {
-			if o != l {
-				d.hop(l.service, o.service, o)
-				o.score -= followed
-			}
-		}
-		return
-	}
-}
-
-// machine reports whether a name is a host: it is measured and serves no requests.
-func machine(w *world, service string) bool {
-	if len(w.of(service)) == 0 {
-		return false
-	}
-	for _, m := range w.of(service) {
-		if m.Meaning == series.Requests || m.Meaning == series.Latency {
-			return false
-		}
-	}
-	return true
 }
 
 // blame moves complaints from the victim that complains to the service it complains about.
@@ -331,7 +235,7 @@ func (d *docket) explain() {
 			switch {
 			case l.service == cause.service && brings && !(back && base[l] > base[cause]):
 				l.score -= followed
-			case l.category == cause.category && d.w.reaches(l.service, cause.service) && l.direct && d.tellsBetter(l, cause):
+			case l.category == cause.category && d.w.reaches(l.service, cause.service) && l.direct && (d.tellsBetter(l, cause) || spokenBelow(l.category) && !d.w.reaches(cause.service, l.service)):
 				cause.score -= followed // the service below only refuses what the one above asks for since its change
 			case l.service != cause.service && d.w.reaches(l.service, cause.service) && !d.w.reaches(cause.service, l.service) && (brings || l.category == cause.category || !l.direct):
 				l.score -= followed
@@ -359,6 +263,11 @@ func (d *docket) explain() {
 		}
 		l.score = math.Max(0, l.score)
 	}
+}
+
+// spokenBelow are faults that a database tells of too, and that lie in what the service above asks of it.
+func spokenBelow(c platform.Category) bool {
+	return c == platform.CategorySchemaMismatch || c == platform.CategoryMigrationFailed
 }
 
 // sameFrame reports whether two leads failed at the same place of the code.
@@ -406,11 +315,14 @@ func (d *docket) cause(l *lead) platform.Cause {
 	c.Claims = dedupeClaims(l.claims)
 	guilty, _ := d.w.convict(l)
 	if guilty == nil && l.through != nil {
-		guilty, _ = d.w.convict(l.through)
+		own := *l.through
+		own.score = l.score // what was taken from it went to this one
+		guilty, _ = d.w.convict(&own)
 	}
 	if guilty == nil {
 		guilty = d.switched(l)
 	}
+	c.Service = d.ours(l)
 	brought := ""
 	if guilty != nil {
 		change := guilty.Change.Change
@@ -432,6 +344,19 @@ func (d *docket) cause(l *lead) platform.Cause {
 	return c
 }
 
+// ours is the service that a lead is told of: where only spans name it, it lies outside, and who calls it fails first.
+func (d *docket) ours(l *lead) string {
+	if d.w.observed(l.service) || l.service == d.w.f.Incident.Service || l.category != platform.CategoryUpstream5xx && l.category != platform.CategoryRateLimited {
+		return l.service
+	}
+	for _, s := range d.w.neededBy[l.service] {
+		if d.w.observed(s) {
+			return s
+		}
+	}
+	return l.service
+}
+
 // switched convicts a flag that was turned just before the fault began, where no other change reaches it: what runs did not
 // change, and the flag did.
 func (d *docket) switched(l *lead) *charge {
@@ -446,8 +371,8 @@ func (d *docket) switched(l *lead) *charge {
 		if kin == 0 && slices.Contains(d.w.neededBy[l.service], c.service) {
 			kin = 0.8
 		}
-		if ways[l.category].outside && !akin(l, c) {
-			continue // what comes from outside needs no switch
+		if !akin(l, c) && (ways[l.category].outside || gap > max(2*time.Minute, l.slack)) {
+			continue // what comes from outside needs no switch, and a switch works at once
 		}
 		score := 0.7 * kin
 		if akin(l, c) {
@@ -493,6 +418,9 @@ func (d *docket) kind(l *lead, guilty *charge, c *platform.Cause) {
 	}
 	if guilty.Kind == platform.ChangeConfig && guilty.service == l.service && impatient(l.category) && tightens(guilty.candidate) {
 		c.Category = platform.CategoryBadConfig // it is well, and its health check gives it no time
+	}
+	if l.category == platform.CategoryDiskFull && slices.Contains(d.w.sharing[l.service], guilty.service) {
+		c.Service = guilty.service // who fills what both write to
 	}
 	if s := d.adopter(l, guilty.candidate); s != "" && callersBring(l.category) {
 		c.Service = s
@@ -548,7 +476,7 @@ func tightens(c *candidate) bool {
 // callersBring are faults that lie in how a service uses another, not in the other.
 func callersBring(c platform.Category) bool {
 	switch c {
-	case platform.CategoryRetryStorm, platform.CategoryCacheStampede, platform.CategoryRateLimited, platform.CategoryRequestTooLarge, platform.CategoryPoisonMessage:
+	case platform.CategoryRetryStorm, platform.CategoryCacheStampede, platform.CategoryRateLimited, platform.CategoryRequestTooLarge, platform.CategoryPoisonMessage, platform.CategoryQueueBacklog:
 		return true
 	default:
 	}

@@ -20,29 +20,30 @@ type knob struct {
 
 // turns says which way a knob must be turned to bring a category: the names of those that do harm when they grow, and of
 // those that do harm when they shrink.
-type turns struct{ up, down *regexp.Regexp }
+// Of those in spares more is no harm, whatever else their names hold.
+type turns struct{ up, down, spares *regexp.Regexp }
 
 var knobs = map[platform.Category]turns{
-	platform.CategoryRateLimited:       {like(`concurren|workers|parallel|batch|rps|qps|replicas|threads|prefetch|max_`), like(`interval|delay|sleep|backoff|ttl|limit|rate|burst|average|period|every|quota`)},
-	platform.CategoryPoolExhausted:     {like(`workers|threads|replicas|concurren|processes|timeout|instances|max_requests`), like(`pool|max_conn|connections|overflow|idle|maximum|max_size|size|slots`)},
-	platform.CategoryOOMKilled:         {like(`batch|workers|cache|concurren|size|buffer|max|threads|heap|xmx|limit|entries|days|keep|ttl|retention`), like(`mem|heap|limit|resources`)},
-	platform.CategoryMemoryLeak:        {like(`cache|size|max|entries|ttl|keep|history`), nil},
-	platform.CategoryCUDAOOM:           {like(`batch|len|seq|util|context|ctx|num|max|workers|replicas|tokens|layers|concurren`), like(`parallel|gpu`)},
-	platform.CategoryQueueBacklog:      {like(`batch|delay|interval|sleep|rate|publish|fan`), like(`workers|concurren|replicas|prefetch|consumers|partitions|parallel|count|threads|instances|max`)},
-	platform.CategoryRetryStorm:        {like(`retr|attempt|times`), like(`timeout|backoff|delay|interval|sleep|wait|deadline`)},
-	platform.CategoryLatencyRegression: {like(`page|limit|top|candidates|depth|rounds|cost|level|size|k\b|iterations|batch|delay|sleep|timeout|max`), like(`cache|ttl|pool|workers|threads|cpu|concurren|replicas|batch|limit`)},
-	platform.CategoryDiskFull:          {like(`retention|max|keep|size|days|backup|segments|files|hours|interval`), like(`rotat|interval|retention|size|disk|volume|storage`)},
-	platform.CategorySharedMemory:      {like(`worker|prefetch|batch|parallel`), like(`shm|shared`)},
-	platform.CategoryDescriptors:       {like(`conn|workers|clients|max|keepalive|watch`), like(`nofile|ulimit|fd|limit`)},
-	platform.CategorySlowStart:         {like(`workers|size|model|preload|warm`), like(`grace|period|timeout|delay|threshold|failure|startup|retries`)},
-	platform.CategoryUngracefulStop:    {nil, like(`grace|drain|timeout|stop|wait|shutdown|termination`)},
-	platform.CategoryHang:              {nil, like(`pool|workers|threads|concurren|timeout`)},
-	platform.CategoryRequestTooLarge:   {like(`top_?k|history|chunk|context|window|tokens|limit|max|size|batch|examples|n_|k\b|documents`), like(`max|limit|size|body|tokens|context|window|len`)},
-	platform.CategoryCacheStampede:     {nil, like(`ttl|expire|cache|jitter|max_?age|maxmemory|size|lifetime|seconds`)},
-	platform.CategoryNoisyNeighbour:    {like(`threads|workers|parallel|cpus?|concurren|jobs|replicas|limit|quota`), like(`nice|cpus?|interval|limit|quota`)},
-	platform.CategoryUpstream5xx:       {nil, like(`timeout|deadline`)},
-	platform.CategoryDependency:        {nil, like(`replicas|count|instances|mem`)},
-	platform.CategoryLogFlood:          {like(`sampl|level|verbos|rate`), nil},
+	platform.CategoryRateLimited:       {like(`concurren|workers|parallel|batch|rps|qps|replicas|threads|prefetch|max_`), like(`interval|delay|sleep|backoff|ttl|limit|rate|burst|average|period|every|quota`), nil},
+	platform.CategoryPoolExhausted:     {like(`workers|threads|replicas|concurren|processes|(?:statement|transaction|idle|query|lock|lease|lifetime)\w*.?timeout|instances|max_requests`), like(`pool|max_conn|connections|overflow|idle|maximum|max_size|size|slots`), nil},
+	platform.CategoryOOMKilled:         {like(`batch|workers|cache|concurren|size|buffer|max|threads|heap|xmx|limit|entries|days|keep|ttl|retention`), like(`mem|heap|limit|resources`), nil},
+	platform.CategoryMemoryLeak:        {like(`cache|size|max|entries|ttl|keep|history`), nil, nil},
+	platform.CategoryCUDAOOM:           {like(`batch|len|seq|util|context|ctx|num|max|workers|replicas|tokens|layers|concurren`), like(`parallel|gpu`), nil},
+	platform.CategoryQueueBacklog:      {like(`batch|delay|interval|sleep|rate|publish|fan`), like(`workers|concurren|replicas|prefetch|consumers|partitions|parallel|count|threads|instances|max`), nil},
+	platform.CategoryRetryStorm:        {like(`retr|attempt|times`), like(`timeout|backoff|delay|interval|sleep|wait|deadline`), nil},
+	platform.CategoryLatencyRegression: {like(`page|limit|top|candidates|depth|rounds|cost|level|size|k\b|iterations|batch|delay|sleep|max`), like(`cache|ttl|pool|workers|threads|cpu|concurren|replicas|batch|limit`), like(`pool|threads|workers|conn|cache|ttl|cpu|mem|replicas|buffer`)},
+	platform.CategoryDiskFull:          {like(`retention|max|keep|size|days|backup|segments|files|hours|interval`), like(`rotat|interval|retention|size|disk|volume|storage`), nil},
+	platform.CategorySharedMemory:      {like(`worker|prefetch|batch|parallel`), like(`shm|shared`), nil},
+	platform.CategoryDescriptors:       {like(`conn|workers|clients|max|keepalive|watch`), like(`nofile|ulimit|fd|limit`), nil},
+	platform.CategorySlowStart:         {like(`workers|size|model|preload|warm`), like(`grace|period|timeout|delay|threshold|failure|startup|retries`), nil},
+	platform.CategoryUngracefulStop:    {nil, like(`grace|drain|stop|shutdown|terminat|kill.?(?:after|timeout)|timeout.?stop|pre.?stop|wait.?before`), nil},
+	platform.CategoryHang:              {nil, like(`pool|workers|threads|concurren|timeout`), nil},
+	platform.CategoryRequestTooLarge:   {like(`top_?k|history|chunk|context|window|tokens|messages|turns|body|payload|upload|batch|few.?shot|examples|n_results|documents|passages|\bk\b`), like(`body|payload|upload|tokens|context|window|model.?len|header|message.?(?:size|bytes|max)|max.?(?:len|size|bytes|message|request)|(?:size|request|receive|send).?(?:limit|max)|limit`), nil},
+	platform.CategoryCacheStampede:     {nil, like(`ttl|expire|cache|jitter|max_?age|maxmemory|size|lifetime|seconds`), nil},
+	platform.CategoryNoisyNeighbour:    {like(`threads|workers|parallel|cpus?|concurren|jobs|replicas|limit|quota`), like(`nice|cpus?|interval|limit|quota`), nil},
+	platform.CategoryUpstream5xx:       {nil, like(`timeout|deadline`), nil},
+	platform.CategoryDependency:        {nil, like(`replicas|count|instances|mem`), nil},
+	platform.CategoryLogFlood:          {like(`sampl|level|verbos|rate`), nil, nil},
 }
 
 // numberWord is a number with the unit that it may have.
@@ -130,15 +131,19 @@ func spoken(c *candidate) []knob {
 	return []knob{{name: name, before: before, after: after, line: firstLine(c.Message)}}
 }
 
-// touchKnobs tests the numbers that a change turned against those that bring the category.
-func touchKnobs(c *candidate, category platform.Category, take func(float64, string, string, string, *Hunk)) {
+// touchKnobs tests the numbers that a change turned against those that bring the category. Of a change to what the failing
+// service only calls, those that grew are no reason why it is asked for more.
+func touchKnobs(c *candidate, category platform.Category, called bool, take func(float64, string, string, string, *Hunk)) {
 	way, ok := knobs[category]
 	if !ok {
 		return
 	}
+	if called && callersBring(category) {
+		way.up = nil
+	}
 	for _, k := range knobsOf(c) {
 		grew := k.after > k.before
-		if grew && says(way.up, k.name) || !grew && says(way.down, k.name) {
+		if grew && says(way.up, k.name) && !says(way.spares, k.name) || !grew && says(way.down, k.name) {
 			verb := "lowered"
 			if grew {
 				verb = "raised"
@@ -150,4 +155,35 @@ func touchKnobs(c *candidate, category platform.Category, take func(float64, str
 			take(score, "it "+verb+" a limit from "+amount(k.before)+" to "+amount(k.after), k.line, k.file, k.hunk)
 		}
 	}
+}
+
+// turnsAway reports whether all that a change does is to turn numbers, none of them in the way that brings the category, and at
+// least one in the way that helps against it.
+func turnsAway(c *candidate, category platform.Category) bool {
+	way, ok := knobs[category]
+	if !ok {
+		return false
+	}
+	turned := knobsOf(c)
+	helps := 0
+	for _, k := range turned {
+		grew := k.after > k.before
+		if grew && says(way.up, k.name) && !says(way.spares, k.name) || !grew && says(way.down, k.name) {
+			return false
+		}
+		if k.before != 0 && k.after != 0 && (grew && says(way.down, k.name) || !grew && says(way.up, k.name)) { // none often means no limit
+			helps++
+		}
+	}
+	lines := 0
+	for _, d := range c.Hunks {
+		for _, h := range d.Hunks {
+			for _, l := range h.Lines {
+				if l.Op == '+' && !isProse(d.Path()) {
+					lines++
+				}
+			}
+		}
+	}
+	return helps > 0 && lines <= len(turned)
 }

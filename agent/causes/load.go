@@ -108,11 +108,15 @@ func (d *docket) queues() {
 
 // sameMessage finds an id that stays the same in every example of a failing line about a message.
 func sameMessage(v *voice) (string, bool) {
-	lower := strings.ToLower(v.Text)
+	text := jsonKey.ReplaceAllString(v.Text, " ")
+	lower := strings.ToLower(text)
+	if !v.Grave() && !containsAnyOf(lower, "fail", "error", "retry", "retries", "requeue", "redeliver", "reject", "attempt", "nack", "exception") {
+		return "", false
+	}
 	if len(v.Others) == 0 || !containsAnyOf(lower, "message", "msg", "job", "task", "offset", "delivery", "event", "record", "queue", "payload") {
 		return "", false
 	}
-	fields := strings.FieldsFunc(v.Text, func(r rune) bool { return strings.ContainsRune(" \t\n,;:=()[]{}\"'`", r) })
+	fields := strings.FieldsFunc(text, func(r rune) bool { return strings.ContainsRune(" \t\n,;:=()[]{}\"'`", r) })
 	for i, f := range fields {
 		if !namesMessage(fields, i) {
 			continue
@@ -298,7 +302,10 @@ func (d *docket) neighbours() {
 				l.onset = offender.Onset
 			}
 		}
-		l.others = append(l.others, peers...)
+		if offender == nil {
+			l.others = append(l.others, peers...)
+		}
+		l.known = l.known || offender != nil
 	}
 }
 
@@ -441,7 +448,7 @@ func (d *docket) latency() {
 		}
 		below := ""
 		for _, n := range d.w.services {
-			if n != s && slow[n] != nil && d.w.reaches(s, n) {
+			if n != s && (slow[n] != nil || own[n] >= 3) && d.w.reaches(s, n) {
 				below = n
 			}
 		}
@@ -459,7 +466,11 @@ func (d *docket) latency() {
 	}
 	for _, s := range d.w.services {
 		if own[s] >= 2 && slow[s] == nil {
-			d.add(platform.CategoryLatencyRegression, s, sign{score: 0.45, text: fmt.Sprintf("The time that %s itself takes for a call grew %.1f times.", s, own[s]), cite: d.citeOfSpans(s), says: "its own time grew"})
+			score := 0.45
+			if own[s] >= 3 {
+				score = 0.56
+			}
+			d.add(platform.CategoryLatencyRegression, s, sign{score: score, text: fmt.Sprintf("The time that %s itself takes for a call grew %.1f times.", s, own[s]), cite: d.citeOfSpans(s), says: "its own time grew"})
 		}
 	}
 }

@@ -16,6 +16,8 @@ type way struct {
 	kinds   []platform.ChangeKind
 	// direct brings it by itself, in a line that was added to the very service: it needs no other word.
 	direct *regexp.Regexp
+	// spares are lines that guard against it: added, they do no harm, and where they are added nothing of the kind was taken away.
+	spares *regexp.Regexp
 	// outside is set for categories that mostly come from outside: a change is convicted only by what it touches.
 	outside bool
 }
@@ -23,9 +25,10 @@ type way struct {
 func like(list string) *regexp.Regexp { return regexp.MustCompile(`(?i)(?:` + list + `)`) }
 
 const (
-	limits  = `mem(?:ory)?[_-]?(?:limit|reservation|swap)|memory:|mem_limit|-Xmx|max-old-space|max_old_space|MaxRAM|GOMEMLIMIT|resources:|limits:`
-	keeping = `\.append\(|\.push\(|\.put\(|\.add\(|\.set\(|\.extend\(|lru_cache|maxsize=None|\bcache\b|_cache\b|cache\[|Cache\b|history|global |static .*(?:Map|List|Dictionary)|new (?:Map|WeakMap|HashMap|ArrayList|Dictionary)|sync\.Map|setInterval|addListener|\.on\(|addEventListener|subscribe\(|ThreadLocal|retain|unbounded|registry|buffer|\[\w+\] ?= `
-	letting = `close\(|\.release\(|dispose|free\(|evict|expire|ttl|maxsize|max_size|max_entries|max_items|limit|clear\(|\.delete\(|\.remove\(|\.pop\(|defer |with |using |finally|removeListener|unsubscribe|clearInterval|lru|weak`
+	limits    = `mem(?:ory)?[_-]?(?:limit|reservation|swap)|memory:|mem_limit|-Xmx|max-old-space|max_old_space|MaxRAM|GOMEMLIMIT|resources:|limits:`
+	portWords = `\bports?\b|_ports?\b|\bport_|(?-i:[a-z]Port\b)|listen|\bbind`
+	keeping   = `\.append\(|\.push\(|\.put\(|\.add\(|\.set\(|\.extend\(|lru_cache|maxsize=None|\bcache\b|_cache\b|cache\[|Cache\b|history|global |static .*(?:Map|List|Dictionary)|new (?:Map|WeakMap|HashMap|ArrayList|Dictionary)|sync\.Map|setInterval|addListener|\.on\(|addEventListener|subscribe\(|ThreadLocal|retain|unbounded|registry|buffer|\[\w+\] ?= `
+	letting   = `close\(|\.release\(|dispose|free\(|evict|expire|ttl|maxsize|max_size|max_entries|max_items|limit|clear\(|\.delete\(|\.remove\(|\.pop\(|defer |with |using |finally|removeListener|unsubscribe|clearInterval|lru|weak`
 	// versionStep is how messages tell that a program was replaced: "7.2 -> 8.0", "from 14.1 to 15".
 	versionStep = `\bv?\d+(?:\.\d+)+\S*\s*(?:->|→|=>|to)\s*v?\d+`
 	holding     = `pool|max_connections|max_conn|maxconn|conn(?:ection)?s?_?limit|session|connect\(|getConnection|acquire|checkout|transaction|begin\(|overflow|idle_?timeout|create_engine|new Client|psycopg|cursor|workers|threads|concurrency|replicas`
@@ -38,9 +41,11 @@ var ways = map[platform.Category]way{
 		files: like(`compose|blueprint|fairlead\.yaml|deployment|values|resources`), kinds: []platform.ChangeKind{platform.ChangeScale},
 	},
 	platform.CategoryMemoryLeak: {
-		added: like(keeping), removed: like(letting), said: like(`cache|memo|keep|retain|history|buffer|listener|session|pool|metrics?\b|leak|in.?memory|collect|track|register|subscri|dedup|reuse|store`),
+		spares: like(`close\(|\.release\(|dispose|evict|expire|maxsize|max_size|max_entries|maximumSize|clear\(|removeListener|unsubscribe|clearInterval|weakref|WeakMap`),
+		added:  like(keeping), removed: like(letting), said: like(`cache|memo|keep|retain|history|buffer|listener|session|pool|metrics?\b|leak|in.?memory|collect|track|register|subscri|dedup|reuse|store`),
 	},
 	platform.CategoryCUDAOOM: {
+		spares:  like(`no_grad|inference_mode|empty_cache|gc\.collect|half\(|fp16|bf16|bfloat16|float16|load_in_[48]bit`),
 		added:   like(`batch|max_(?:model_len|num_seqs|seq|length|batch|tokens)|gpu[_-]memory[_-]utilization|context|ctx|dtype|float32|fp32|n_gpu|device|\.cuda\(|\.to\(|kv|quant|tensor_parallel|replicas|workers|model|no_grad|cache`),
 		removed: like(`no_grad|inference_mode|empty_cache|half\(|fp16|bf16|bfloat16|float16|quant|load_in|batch|max_|gpu`), said: like(`batch|gpu|context|length|model|dtype|precision|quanti|fp\d\d|utili[sz]ation|concurren|cache`), kinds: []platform.ChangeKind{platform.ChangeScale},
 	},
@@ -49,7 +54,7 @@ var ways = map[platform.Category]way{
 		said: like(`\benv|variable|setting|config|secret|key|rename`), files: like(`\.env|compose|fairlead\.yaml|settings|config`), kinds: []platform.ChangeKind{platform.ChangeConfig, platform.ChangeSecret},
 	},
 	platform.CategoryPortMismatch: {
-		added: like(`\bport\b|PORT|listen|bind|EXPOSE|0\.0\.0\.0|127\.0\.0\.1|localhost|host=|addr`), removed: like(`\bport\b|PORT|listen|bind|EXPOSE|0\.0\.0\.0|host=`),
+		added: like(portWords + `|EXPOSE|0\.0\.0\.0|127\.0\.0\.1|localhost|host=|addr`), removed: like(portWords + `|EXPOSE|0\.0\.0\.0|host=`),
 		said: like(`port\b|listen|bind|expose|loopback|localhost|interface`), files: like(`Dockerfile|compose|fairlead\.yaml|gunicorn|server|Procfile`), kinds: []platform.ChangeKind{platform.ChangeConfig},
 	},
 	platform.CategoryBadHealthPath: {
@@ -79,7 +84,7 @@ var ways = map[platform.Category]way{
 		said: like(`log|debug|trace|verbos|print|diagnos|instrument|echo`), kinds: []platform.ChangeKind{},
 	},
 	platform.CategoryImagePull: {
-		added: like(`image:|FROM |tag|registry|digest|sha256|pull`), removed: like(`image:|FROM |tag|registry|imagePullSecret|credential`), said: like(`image|tag|registry|base|bump|pull|prune|retention|credential|token`), files: like(`Dockerfile|compose|fairlead\.yaml|deployment|values`), kinds: []platform.ChangeKind{platform.ChangeDeploy, platform.ChangeSecret},
+		added: like(`image:|FROM |tag|registry|digest|sha256|pull`), removed: like(`ecr:|registry|artifactregistry|pull|image:|FROM |tag|registry|imagePullSecret|credential`), said: like(`execution role|registry|ecr|iam|image|tag|registry|base|bump|pull|prune|retention|credential|token`), files: like(`Dockerfile|compose|fairlead\.yaml|deployment|values`), kinds: []platform.ChangeKind{platform.ChangeDeploy, platform.ChangeSecret, platform.ChangeInfra},
 	},
 	platform.CategoryArchMismatch: {
 		added: like(`FROM |platform|arm64|amd64|aarch64|x86|GOARCH|buildx|runs-on|arch|graviton|runner|musl|alpine|march|avx`), removed: like(`FROM |platform|amd64|arm64|GOARCH|buildx|runs-on`), said: like(`arm|amd64|platform|arch|graviton|runner|builder|base image|buildx|multi.?arch|m1|apple`),
@@ -138,13 +143,14 @@ var ways = map[platform.Category]way{
 		added: like(`read_only|readOnly|read-only|:ro\b|ro,|tmpfs|rootfs|replica|reader|failover|host|DATABASE_URL|write|mount|path|dir`), removed: like(`tmpfs|volume|primary|writer|master|:rw|mount|host`), said: like(`read.?only|rootfs|harden|security|replica|reader|failover|endpoint|primary|mount|volume`), kinds: []platform.ChangeKind{platform.ChangeInfra},
 	},
 	platform.CategoryDescriptors: {
-		added: like(`open\(|connect|socket|client|session|stream|watch|ulimit|nofile|Dial|http\.|fetch\(|Popen|new .*Client|keepalive|urlopen|requests\.|createReadStream|listen`), removed: like(`close\(|with |using|defer|finally|\.Close|ulimit|nofile|release|destroy|dispose|Session|pool|keepalive|reuse`), said: like(`socket|connection|client|file|stream|handle|close|watch|session|ulimit|descriptor|keep.?alive|pool`),
+		spares: like(`\.close\(|\.Close\(|\bwith |\busing |\bdefer |\bfinally\b|\.release\(|\.destroy\(`),
+		added:  like(`open\(|connect|socket|client|session|stream|watch|ulimit|nofile|Dial|http\.|fetch\(|Popen|new .*Client|keepalive|urlopen|requests\.|createReadStream|listen`), removed: like(`close\(|with |using|defer|finally|\.Close|ulimit|nofile|release|destroy|dispose|Session|pool|keepalive|reuse`), said: like(`socket|connection|client|file|stream|handle|close|watch|session|ulimit|descriptor|keep.?alive|pool`),
 	},
 	platform.CategoryPoolExhausted: {
 		added: like(holding), removed: like(letting + `|` + holding), said: like(`pool|connection|session|transaction|worker|replica|concurren|scale|client|db|database|timeout|query|cursor`), kinds: []platform.ChangeKind{platform.ChangeScale},
 	},
 	platform.CategoryPortInUse: {
-		added: like(`port|listen|bind|hostPort|ports:|expose|metrics|sidecar|network_mode|host`), removed: like(`port|listen|reuse|SO_REUSE|stop|kill|network`), said: like(`port|listen|bind|metrics|sidecar|exporter|debug|host network|expose|admin`), kinds: []platform.ChangeKind{platform.ChangeConfig},
+		added: like(portWords + `|expose|metrics|sidecar|network_mode|host_?network`), removed: like(portWords + `|SO_REUSE|reuse_?(?:port|addr)|stop|kill|network_mode`), said: like(`\bports?\b|listen|\bbind|metrics|sidecar|exporter|debug|host network|expose|admin`), kinds: []platform.ChangeKind{platform.ChangeConfig, platform.ChangeInfra},
 	},
 	platform.CategoryNoisyNeighbour: {
 		added: like(`cpu|workers|threads|parallel|concurren|batch|schedule|cron|limit|quota|affinity|node|replicas|-j`), removed: like(`cpu|limit|quota|nice|affinity|toler|throttle`), said: like(`batch|job|cron|report|backfill|reindex|transcod|train|cpu|limit|schedul|host|node|move|placement|parallel|nightly|etl|index`), kinds: []platform.ChangeKind{platform.ChangeScale, platform.ChangeInfra}, outside: true,
@@ -157,7 +163,8 @@ var ways = map[platform.Category]way{
 	},
 	platform.CategoryTrafficSurge: {said: like(`campaign|launch|promo|marketing|newsletter|push notif|robots|crawler`), outside: true},
 	platform.CategoryRetryStorm: {
-		added: like(`retr(?:y|ies)|attempt|backoff|timeout|deadline|max_|tenacity|resilience|polly|jitter|while True|for .* range`), removed: like(`backoff|jitter|retr|sleep|timeout|circuit|breaker|budget|delay|deadline`), said: like(`retr|timeout|backoff|resilien|deadline|attempt|jitter|flak|transient|reliab|hedg`),
+		direct: like(`for \w+ := (?:0|1); \w+ <=? ?\w+|for \w+ in range\(|for \(\w+ \w+ = [01];|while \(?(?:attempt|tries|retr)|\bretry(?:ing)?\b|retries|max_?attempts|with_?retry|tenacity|@Retry|Polly|\.times do`),
+		added:  like(`retr(?:y|ies)|attempt|backoff|timeout|deadline|max_|tenacity|resilience|polly|jitter|while True|for .* range`), removed: like(`backoff|jitter|retr|sleep|timeout|circuit|breaker|budget|delay|deadline`), said: like(`retr|timeout|backoff|resilien|deadline|attempt|jitter|flak|transient|reliab|hedg`),
 	},
 	platform.CategoryHang: {
 		added: like(`lock|mutex|acquire|synchronized|wait\(|join\(|select_for_update|for update|transaction|await|sync|Wait\(|\.get\(\)|\.result\(|chan|<-|queue|semaphore|while|requests\.|sleep|block`), removed: like(`unlock|release|timeout|async|defer|with |close\(|wait_for|deadline|select|default:|lock|ORDER BY`), said: like(`lock|mutex|sync|thread|concurren|transaction|queue|async|block|timeout|parallel|wait|single`),
@@ -178,7 +185,8 @@ var ways = map[platform.Category]way{
 		added: like(`.`), removed: like(`if |guard|None|null|nil|try|except|catch|\?\.|\?\?|default|check|valid`),
 	},
 	platform.CategoryLatencyRegression: {
-		added:   like(`for .*:|\.forEach|for \(|\.map\(|await |sleep|select |\.query|\.get\(|requests\.|fetch\(|http\.|sync|lock|\.all\(\)|\.filter\(|find\(|re\.compile|regex|sort|loop|while|execute|load|serialize|json|encrypt|bcrypt|rounds|timeout|N\+1|LIKE|lower\(|deepcopy|level=9|compress|subprocess|prefetch|order by|join`),
+		spares:  like(`\bcache\b|Cache\b|Caffeine|memoiz|lru_cache|\bexecutor\b|Async\b|prefetch_related|select_related|(?:create|add) index`),
+		added:   like(`drop index|for .*:|\.forEach|for \(|\.map\(|await |sleep|select |\.query|\.get\(|requests\.|fetch\(|http\.|sync|lock|\.all\(\)|\.filter\(|find\(|re\.compile|regex|sort|loop|while|execute|load|serialize|json|encrypt|bcrypt|rounds|timeout|N\+1|LIKE|lower\(|deepcopy|level=9|compress|subprocess|prefetch|order by|join`),
 		removed: like(`index|cache|prefetch|select_related|joinedload|includes\(|eager|batch|limit|async|gather|Promise\.all|pool|keepalive|memo|lru|paginat|stream|preload|bulk|IN \(|top_k`),
 		said:    like(`query|index|cache|batch|sync|loop|per.?(?:item|row|request)|lookup|enrich|valid|serializ|compress|encrypt|hash|rerank|join|search|inline|audit|n\+1|sequential|simplif|recommend|fetch|eager|lazy`), kinds: []platform.ChangeKind{platform.ChangeMigration},
 	},

@@ -102,6 +102,9 @@ var lackedKey = regexp.MustCompile(`(?:KeyError: |key not found: |fetch': key no
 // migrates is a place in the code of a migration.
 var migrates = regexp.MustCompile(`(?i)(?:/migrations?/|alembic/|/versions/\w+\.py|db/migrate/|flyway|liquibase|\bmigrate\.(?:py|js|ts|go|rb)|knex/lib/migrations)`)
 
+// gaveUp are errors about a peer that went away or was never there: nothing of the code's own.
+var gaveUp = like(`broken ?pipe|client ?abort|aborted|connection|reset|closed|timed? ?out|timeout|refused|cancell?ed|not ?found|unauthorized|forbidden|validation|invalid (?:input|request|token)|expired|disconnected|eof\b|50\d|unavailable`)
+
 // hearTrace reads a stack trace whose words no signature knows, and the lookup of a variable that is not set.
 func (d *docket) hearTrace(v *voice, loudest int) {
 	if q := lackedKey.FindString(v.Text); q != "" {
@@ -114,12 +117,17 @@ func (d *docket) hearTrace(v *voice, loudest int) {
 			return
 		}
 	}
-	if len(v.matches) > 0 || !v.Grave() && !d.w.f.live() || !strings.Contains(v.Text, "\n") {
+	if len(v.matches) > 0 || !v.Grave() && !(d.w.f.live() && strings.Contains(v.Text, "\n")) {
 		return
 	}
-	for _, t := range d.w.f.parse(v.Text) {
-		d.hearOne(v, match{platform.CategoryCodeError, 0.6, firstLine(t.Error)}, loudest)
-		return
+	if strings.Contains(v.Text, "\n") {
+		for _, t := range d.w.f.parse(v.Text) {
+			d.hearOne(v, match{platform.CategoryCodeError, 0.6, firstLine(t.Error)}, loudest)
+			return
+		}
+	}
+	if q := exception.FindString(v.Text); q != "" && !gaveUp.MatchString(v.Text) {
+		d.hearOne(v, match{platform.CategoryCodeError, 0.5, firstLine(v.Text)}, loudest)
 	}
 }
 
@@ -172,11 +180,17 @@ func (d *docket) hearOne(v *voice, m match, loudest int) {
 var served = regexp.MustCompile(`"?(?:GET|POST|PUT|PATCH|DELETE|HEAD|OPTIONS) /[^ ]* ?(?:HTTP/[\d.]+)?"?[ ,:]+(?:status=|code=|-> )?\d{3}`)
 
 // agents are parts of the platform that speak of the services they build, start and carry.
-var agents = regexp.MustCompile(`(?i)^(?:dockerd?|docker-engine|containerd|runc|kubelet|kernel|systemd|builder|buildkit|buildkitd|build|ci|ci-runner|deployer|deploy|orchestrator|nomad|swarm|registry|scheduler-agent|engine|node-agent|podman|cri-o|kaniko|argocd|helm)(?:[-_.]?\d+)?$`)
+var agents = regexp.MustCompile(`(?i)^(?:dockerd?|docker-engine|ecs(?:-agent|-scheduler)?|fargate|kube-(?:scheduler|controller-manager|apiserver)|k3s|flux|argo-rollouts|cloud-run|containerd|runc|kubelet|kernel|systemd|builder|buildkit|buildkitd|build|ci|ci-runner|deployer|deploy|orchestrator|nomad|swarm|registry|scheduler-agent|engine|node-agent|podman|cri-o|kaniko|argocd|helm)(?:[-_.]?\d+)?$`)
+
+// jobOf is how the jobs are called that prepare a release of a service.
+var jobOf = regexp.MustCompile(`^(.{2,80})[-_.](?:db[-_])?(?:migrate|migration|migrations|migrator|pre-?deploy|release-job|init-db)(?:[-_]job)?$`)
 
 // subject is the service that a voice speaks of: its own, or, where a part of the platform speaks of what it starts, the one
 // that the line names or else the incident's.
 func (d *docket) subject(v *voice, category platform.Category) string {
+	if m := jobOf.FindStringSubmatch(v.Service); m != nil && d.w.known(m[1]) {
+		return m[1]
+	}
 	if !agents.MatchString(v.Service) && (!d.hostSpeaks(v) || !ofContainers(category)) || slices.Contains(d.w.needs[d.w.f.Incident.Service], v.Service) && category == platform.CategoryDependency {
 		return v.Service
 	}
@@ -286,8 +300,10 @@ func (v *voice) rise() time.Time {
 var (
 	capsName  = regexp.MustCompile(`\b[A-Z][A-Z0-9]{1,}(?:_[A-Z0-9]+)+\b`)
 	snakeName = regexp.MustCompile(`\b[a-z][a-z0-9]+(?:_[a-z0-9]+)+\b`)
-	codePlace = regexp.MustCompile(`([\w./@-]{1,200}\.(?:py|js|mjs|cjs|ts|tsx|go|rb|java|kt|php|cs|rs|scala|ex|c|cc|cpp)):(\d{1,6})`)
-	pyPlace   = regexp.MustCompile(`File "([^"\n]{1,300})", line (\d{1,7})(?:, in ([\w<>.]{1,100}))?`)
+	codePlace = regexp.MustCompile(`([\w./@-]{1,200}\.(?:py|js|mjs|cjs|ts|tsx|go|rb|java|kt|php|cs|fs|vb|rs|scala|exs?|c|cc|cpp|swift|dart|clj|erl|lua)):(?:line )?(\d{1,6})`)
+	toolPlace = regexp.MustCompile(`([\w./@-]{1,200}\.(?:tsx?|jsx?|mts|cts|vue|cs|fs|vb))\((\d{1,6})(?:,\d{1,4})?\)`) // as tsc and msbuild write it
+	confPlace = regexp.MustCompile(`([\w./@-]{1,200}\.(?:ya?ml|conf|toml|json|ini|properties|cfg|hcl|tf|xml))["']?(?::|[,:]?(?: \w+:)? (?:at )?(?:on )?line:? ?)(\d{1,6})`)
+	pyPlace   = regexp.MustCompile(`File "([^"\n]{1,300})", line (\d{1,7}|<\*>)(?:, in ([\w<>.]{1,100}))?`)
 	pathName  = regexp.MustCompile(`(?:^|[\s"'=(:\[])(/[\w.-]{2,60}(?:/[\w.-]{1,60}){0,8})`)
 	hostName  = regexp.MustCompile(`\b([a-zA-Z][\w-]*(?:\.[a-zA-Z][\w-]*)*):(\d{2,5})\b`)
 	urlHost   = regexp.MustCompile(`\b[a-z][a-z+]{1,12}://(?:[^\s/@]{1,100}@)?([\w.-]{2,120})`)
@@ -332,9 +348,11 @@ func (d *docket) name(l *lead, v *voice, m match) {
 				l.frames = append(l.frames, Frame{File: p[1], Line: number(p[2]), Func: p[3]})
 			}
 		}
-		for _, p := range codePlace.FindAllStringSubmatch(text, 8) {
-			if !isLibrary(p[1]) && len(l.frames) < 12 {
-				l.frames = append(l.frames, Frame{File: p[1], Line: number(p[2])})
+		for _, re := range []*regexp.Regexp{codePlace, toolPlace, confPlace} {
+			for _, p := range re.FindAllStringSubmatch(text, 8) {
+				if !isLibrary(p[1]) && len(l.frames) < 12 {
+					l.frames = append(l.frames, Frame{File: p[1], Line: number(p[2])})
+				}
 			}
 		}
 	}
@@ -354,6 +372,12 @@ func (d *docket) name(l *lead, v *voice, m match) {
 	}
 	add(snakeName.FindAllString(q, 6)...)
 	switch l.category {
+	case platform.CategorySchemaMismatch, platform.CategoryMigrationFailed: // table.column: the column is what is not there
+		for _, n := range slices.Clone(l.names) {
+			if i := strings.LastIndexByte(n, '.'); i > 0 && !strings.Contains(n, "/") {
+				add(n[i+1:])
+			}
+		}
 	case platform.CategoryBadHealthPath, platform.CategoryMissingMount, platform.CategoryVolumePermission, platform.CategoryReadOnlyFS, platform.CategoryDiskFull, platform.CategoryBadModelArtifact, platform.CategoryBadCommand:
 		for _, g := range pathName.FindAllStringSubmatch(q, 6) {
 			add(g[1], baseName(g[1]))
@@ -432,7 +456,7 @@ func (d *docket) ends() {
 		case code == 137 && in.StoppedByUs():
 			say(platform.CategoryUngracefulStop, 0.24, fmt.Sprintf("Instance %s was stopped and did not end in time: it was killed (exit code 137).", in.ID))
 		case code == 137:
-			say(platform.CategoryOOMKilled, 0.3, fmt.Sprintf("Instance %s was killed (exit code 137) and nobody says that they stopped it.", in.ID))
+			say(platform.CategoryOOMKilled, 0.2, fmt.Sprintf("Instance %s was killed (exit code 137) and nobody says that they stopped it.", in.ID))
 		case code == 127 || code == 126:
 			say(platform.CategoryBadCommand, 0.72, fmt.Sprintf("Instance %s could not start its command (exit code %d).", in.ID, code))
 		case code == 135:
@@ -442,6 +466,40 @@ func (d *docket) ends() {
 		case code == 139 || code == 134:
 			say(platform.CategoryCodeError, 0.4, fmt.Sprintf("Instance %s crashed (exit code %d).", in.ID, code))
 		}
+	}
+}
+
+// stops finds services whose instances never end by themselves when they are told to.
+func (d *docket) stops() {
+	killed, told := map[string][]*Instance{}, map[string]int{}
+	var names []string
+	for i := range d.w.f.Fleet {
+		in := &d.w.f.Fleet[i]
+		code, ended := in.Exit()
+		if !ended || !in.StoppedByUs() || in.OOMKilled {
+			continue
+		}
+		if told[in.Service]++; told[in.Service] == 1 {
+			names = append(names, in.Service)
+		}
+		if code == 137 {
+			killed[in.Service] = append(killed[in.Service], in)
+		}
+	}
+	for _, s := range names {
+		n := len(killed[s])
+		if n < 2 || n < told[s] {
+			continue
+		}
+		at := time.Time{}
+		if first := killed[s][0]; first.EndedAt != nil {
+			at = *first.EndedAt
+		}
+		l := d.add(platform.CategoryUngracefulStop, s, sign{
+			score: 0.72, text: fmt.Sprintf("Each of the %d instances of %s that were told to stop had to be killed (exit code 137).", n, s), cite: killed[s][0].Cite, onset: at,
+			says: "no instance ends by itself when it is told to", direct: true,
+		})
+		l.slow = true // it waits for the next stop
 	}
 }
 
@@ -561,6 +619,9 @@ func (d *docket) running(service string) bool {
 	return false
 }
 
+// exception is the type of an error that the code itself raised.
+var exception = regexp.MustCompile(`\b(?:[a-zA-Z_][\w$]*[.:]{1,2})*[A-Z]\w*(?:Exception|Error)\b(?:: |\()|\bpanic: |nil pointer dereference|undefined method`)
+
 // calls reads the spans: the calls that failed with no failing call below them, and what they say.
 func (d *docket) calls() {
 	failing := map[string]bool{} // parents of failing spans
@@ -601,9 +662,14 @@ func (d *docket) calls() {
 			d.name(l, v, m)
 		}
 		if len(matches(s.Error)) == 0 {
-			d.add(platform.CategoryCodeError, s.Service, sign{
-				score: 0.35, quote: s.Error, cite: s.Cite, onset: s.At, says: inSentence(s.Error), text: fmt.Sprintf("Calls of %s fail there and nowhere below, %s.", s.Name, times(g.count)),
+			score := 0.35
+			if exception.MatchString(s.Error) {
+				score = 0.58
+			}
+			l := d.add(platform.CategoryCodeError, s.Service, sign{
+				score: score, quote: s.Error, cite: s.Cite, onset: s.At, says: inSentence(s.Error), text: fmt.Sprintf("Calls of %s fail there and nowhere below, %s.", s.Name, times(g.count)), direct: score > 0.5,
 			})
+			d.name(l, &voice{Talk: &Talk{Service: s.Service, Text: s.Error}}, match{platform.CategoryCodeError, score, s.Error})
 		}
 	}
 }

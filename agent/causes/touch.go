@@ -38,16 +38,27 @@ func (w *world) touch(l *lead, c *candidate, ch *charge) float64 {
 	if c.Kind == platform.ChangeFlag && akin(l, c) {
 		take(0.85, "it speaks of what failed", firstLine(c.Message), "", nil)
 	}
-	touchKnobs(c, l.category, take)
-	if line, h := c.adds(way.direct); line != "" && c.service == l.service {
+	plain := best
+	touchKnobs(c, l.category, slices.Contains(w.needs[l.service], c.service), take)
+	if !ch.pointed && turnsAway(c, l.category) {
+		ch.how = "it turns its numbers the way that helps against this"
+		return 0
+	}
+	if line, h := c.adds(way.direct); line != "" && (c.service == l.service || callersBring(l.category) && slices.Contains(l.others, c.service)) {
 		take(0.76, "it adds what brings this by itself", line, h.path, h.hunk)
 	}
-	vocabulary := touchWords(c, way, func(score float64, how, quote, file string, h *Hunk) {
+	turned := best > plain
+	vocabulary := touchWords(c, l.category, func(score float64, how, quote, file string, h *Hunk) {
 		if l.outside() { // many innocent changes speak of it
 			score = math.Min(score, sureOnly-0.05)
 		}
 		take(score, how, quote, file, h)
 	})
+	if guard, _ := c.adds(way.spares); guard != "" && vocabulary <= 0.3 && !inCode(l.category) {
+		ch.how = "it only adds what guards against this"
+		return 0
+	}
+	ch.fits = ch.pointed || ch.placed || vocabulary > 0 || turned
 	if best >= 0.6 && vocabulary == 0 && c.Kind == platform.ChangeCommit && l.outside() && len(l.frames) == 0 {
 		best = sureOnly - 0.05 // a word in common, in a change that cannot bring such a fault
 	}
@@ -55,12 +66,15 @@ func (w *world) touch(l *lead, c *candidate, ch *charge) float64 {
 		best = math.Min(1, best+0.1) // it names what failed, and does so in a way that can bring it
 	}
 	if slices.Contains(way.kinds, c.Kind) && !nothingButDeploy(c) && !(c.Kind == platform.ChangeSecret && !l.speaks("auth", "denied", "credential", "password", "token", "401", "key", "secret")) {
-		fit := 0.55
+		fit := 0.45
 		if c.Kind == platform.ChangeConfig { // settings are many: one must be about the fault
-			fit = 0.4
+			fit = 0.3
 		}
-		if vocabulary > 0 || way.said != nil && way.said.MatchString(c.Message) {
-			fit = 0.84
+		switch {
+		case vocabulary > 0.53 || len(c.Hunks) == 0 && says(way.said, c.Message):
+			fit, ch.fits = 0.84, true
+		case vocabulary > 0:
+			fit = 0.55
 		}
 		take(fit, fmt.Sprintf("a change of kind %s can bring this by itself", c.Kind), firstLine(c.Message), "", nil)
 	}
@@ -187,7 +201,12 @@ func touchName(c *candidate, name string, take func(float64, string, string, str
 			take(0.92, "it changed "+name+", which the error names", "", "", nil)
 		}
 	}
-	if containsFold(c.Message, name) && len(name) > 3 {
+	message := c.Message
+	if c.Kind == platform.ChangeMigration { // named in one word
+		message = strings.ReplaceAll(message, "_", " ")
+		name = strings.ReplaceAll(name, "_", " ")
+	}
+	if containsFold(message, name) && len(name) > 3 {
 		take(0.75, "it speaks of "+name+", which the error names", "", "", nil)
 	}
 	for _, f := range c.Files {
@@ -202,11 +221,14 @@ func containsFold(s, word string) bool {
 }
 
 // touchWords tests a change against the ways in which its kind of fault comes about, and returns how well it fits.
-func touchWords(c *candidate, way way, take func(float64, string, string, string, *Hunk)) float64 {
+func touchWords(c *candidate, category platform.Category, take func(float64, string, string, string, *Hunk)) float64 {
+	way := ways[category]
 	if way.added == nil && way.removed == nil && way.said == nil {
 		return 0
 	}
 	hit, all := 0, 0
+	guard, _ := c.adds(way.spares)
+	guards := guard != ""
 	quote, file := "", ""
 	var hunk *Hunk
 	for _, d := range c.Hunks {
@@ -220,6 +242,9 @@ func touchWords(c *candidate, way way, take func(float64, string, string, string
 					continue
 				}
 				all++
+				if says(way.spares, text) && (l.Op == '+' || guards) {
+					continue
+				}
 				if way.added != nil && l.Op == '+' && way.added.MatchString(text) || way.removed != nil && l.Op == '-' && way.removed.MatchString(text) {
 					if hit++; quote == "" || l.Op == '+' && hunk == nil {
 						quote, file, hunk = text, d.Path(), &d.Hunks[i]
@@ -239,15 +264,29 @@ func touchWords(c *candidate, way way, take func(float64, string, string, string
 	}
 	if said {
 		score += 0.2
-		if hit == 0 && (len(c.Hunks) == 0 || c.Kind != platform.ChangeCommit) {
-			score += 0.33 // there is no diff to look at, or one too short to tell
+		if hit == 0 && len(c.Hunks) == 0 {
+			score += 0.33 // there is no diff to look at
 		}
 	}
 	if filed && score > 0 {
 		score += 0.08
 	}
-	if hit == 0 && len(c.Hunks) > 0 && c.Kind == platform.ChangeCommit {
-		score = math.Min(score, 0.3) // its message speaks of it and its diff does not
+	switch {
+	case hit > 0 || len(c.Hunks) == 0:
+	case c.Kind == platform.ChangeCommit: // its message speaks of it and its diff does not
+		score = math.Min(score, 0.3)
+	case said: // a setting's difference is short, and need not say what it is of
+		score = 0.53
+	}
+	if c.Kind == platform.ChangeDeploy { // a deploy is a way to bring a change, and its words are those of any deploy
+		score = math.Min(score, 0.3)
+	}
+	if c.watches(category) {
+		take(math.Min(score, 0.3), "it is about what is seen of the service", firstLine(c.Message), "", nil)
+		return 0
+	}
+	if category == platform.CategoryCodeError || category == platform.CategoryBuildFailed { // any code may err: without a place or a release it is a guess
+		score = math.Min(score, convicts-0.05)
 	}
 	score = math.Min(score, 0.82)
 	how := "its message speaks of what can bring this"

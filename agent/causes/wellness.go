@@ -20,7 +20,7 @@ func (d *docket) well() (string, []platform.EvidenceID, bool) {
 	}
 	var ids []platform.EvidenceID
 	var good []string
-	if d.unmeasured() {
+	if d.unmeasured() || d.blind() {
 		return "", nil, false
 	}
 	running, planned := 0, 0
@@ -99,6 +99,31 @@ func (d *docket) unmeasured() bool {
 		}
 	}
 	return false
+}
+
+// blind reports whether most symptom metrics have a hole around the time of the trouble: calm before and after it proves nothing.
+func (d *docket) blind() bool {
+	holes, all := 0, 0
+	for _, m := range d.w.metrics {
+		switch m.Meaning {
+		case series.Errors, series.ErrorShare, series.Latency, series.Requests, series.Success:
+		default:
+			continue
+		}
+		if len(m.Points) < 12 {
+			continue
+		}
+		all++
+		usual := m.Points[len(m.Points)-1].At.Sub(m.Points[0].At) / time.Duration(len(m.Points)-1)
+		for i := 1; i < len(m.Points); i++ {
+			from, to := m.Points[i-1].At, m.Points[i].At
+			if to.Sub(from) > max(5*usual, 4*time.Minute) && from.Before(d.w.detected) && to.After(d.w.detected.Add(-time.Hour)) {
+				holes++
+				break
+			}
+		}
+	}
+	return holes > 0 && holes*2 >= all
 }
 
 // gone reports whether the instance of a check was stopped on purpose.

@@ -215,6 +215,8 @@ failed to shut down gracefully
 could not shut down gracefully
 did not exit within
 did not stop within
+npm error signal sig
+npm err! signal sig
 failed to exit within
 did not terminate within
 stop timeout

@@ -124,6 +124,12 @@ keyboardinterrupt: terminated
 exceeded startup
 warming up`, "disk\nno space"},
 	{platform.CategoryMigrationFailed, 0.9, `
+could not create unique index
+could not create index
+error creating index
+cannot add foreign key constraint
+check constraint*is violated by some row
+column*contains null values
 can't locate revision identified by
 inconsistentmigrationhistory
 dirty database version
@@ -241,6 +247,14 @@ requested access to the resource is denied
 no basic auth credentials
 pull rate limit
 toomanyrequests*pull
+cannotpullcontainererror
+unable to pull registry auth
+unable to pull secrets or registry auth
+failed to resolve ref
+registryauth
+ecr:getauthorizationtoken
+ecr:batchgetimage
+artifactregistry.repositories.downloadartifacts
 toomanyrequests: you have reached your
 unauthorized: authentication required
 unable to pull image
@@ -442,7 +456,7 @@ module build failed
 rollup failed to resolve
 type error:
 mypy
-ruff`, ""},
+ruff`, "npm err*signal sig\nnpm err*lifecycle script\nnpm err*command failed\nnpm err*command sh -c\nnpm err*path /"},
 	{platform.CategoryImportError, 0.9, `
 undefined symbol:
 failed to load module

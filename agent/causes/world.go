@@ -24,6 +24,7 @@ type world struct {
 	needs    map[string][]string // whom a service depends on
 	neededBy map[string][]string
 	sharing  map[string][]string // services that share a host or a disk
+	usual    float64             // what counted patterns give for one that comes as often as before; 0 when they give differences
 }
 
 // voice is a Talk with how new it is.
@@ -46,6 +47,8 @@ func newWorld(f *Facts) *world {
 	for i := range f.Metrics {
 		w.metrics = append(w.metrics, &f.Metrics[i])
 	}
+	w.baseline()
+	w.accompany()
 	w.onset = w.findOnset()
 	for _, v := range w.talks {
 		w.weigh(v)
@@ -167,6 +170,36 @@ func maxTime(a, b time.Time) time.Time {
 	return a
 }
 
+// baseline finds whether the patterns that were counted elsewhere tell their rise as a ratio: then most of them stand near one.
+func (w *world) baseline() {
+	var deltas []float64
+	for _, v := range w.talks {
+		if v.Counted && v.Delta != nil {
+			deltas = append(deltas, *v.Delta)
+		}
+	}
+	if len(deltas) < 4 {
+		return
+	}
+	if m := middle(deltas); m > 0.4 && m < 2.5 {
+		w.usual = m
+	}
+}
+
+// accompany gives counted patterns that came as often and at the same time as each other's texts: they are lines of one trace.
+func (w *world) accompany() {
+	for _, v := range w.talks {
+		if !v.Counted || v.First.IsZero() {
+			continue
+		}
+		for _, o := range w.talks {
+			if o != v && o.Counted && o.Service == v.Service && o.Count == v.Count && o.First.Equal(v.First) && len(v.Others) < 12 {
+				v.Others = append(v.Others, o.Text)
+			}
+		}
+	}
+}
+
 // skeleton is a line without its numbers.
 func skeleton(s string) string {
 	return strings.Map(func(r rune) rune {
@@ -233,6 +266,8 @@ func (w *world) weigh(v *voice) {
 	if v.Counted {
 		v.novelty = 0.8
 		switch {
+		case v.Delta != nil && w.usual > 0 && *v.Delta < 2.5*w.usual: // the usual rate, as most of the others
+			v.novelty = 0.3
 		case v.Delta != nil && *v.Delta > 0.5:
 			v.novelty = 1
 		case v.Delta != nil && *v.Delta <= 0.1, v.Delta == nil && !v.First.IsZero() && v.First.Before(w.onset.Add(-30*time.Minute)):

@@ -1,150 +1,209 @@
 // Package eval scores diagnoses of incidents whose cause is known.
 //
-// It owns the expected answers that lie beside bundles, how an answer is held against them, and the table. It runs the
-// same engine as an incident does; nothing of an expected answer reaches it.
+// It owns what a right answer is, how an answer is held against it, the sums over many, and the bundles with a known answer. It
+// runs the same engine as an incident does; nothing of an expected answer reaches it.
 package eval
 
 import (
-	"encoding/json"
-	"fmt"
-	"os"
-	"path/filepath"
 	"slices"
-	"sort"
 	"time"
 
-	"github.com/fairlead/fairlead/agent"
-	"github.com/fairlead/fairlead/agent/bundle"
-	"github.com/fairlead/fairlead/agent/evidence"
 	"github.com/fairlead/fairlead/platform"
 )
 
-// Expected is the known answer of one bundle, as expected.json beside it tells.
+// ChangeNone is the change of an answer that convicts none.
+const ChangeNone = "none"
+
+// Expected is the known answer of one incident, as expected.json beside a bundle tells it.
 type Expected struct {
 	Verdict  platform.Verdict  `json:"verdict"`
 	Category platform.Category `json:"category"`
-	Service  string            `json:"service"`
-	Change   string            `json:"change"` // the id of the change to convict, or none
+	// AcceptCategories are right as well, where two names fit one fault.
+	AcceptCategories []platform.Category `json:"accept_categories,omitempty"`
+	Service          string              `json:"service"`
+	AcceptServices   []string            `json:"accept_services,omitempty"`
+	// Change is the id of the change to convict, or none. A setting that is changed while a fault is played has no id
+	// beforehand: there it is the kind (config, scale).
+	Change string `json:"change"`
 	// Decoys are changes near the onset that did nothing.
 	Decoys []string `json:"decoys"`
-	// Accept are further categories that are right as well, where two names fit one fault.
-	Accept []platform.Category `json:"accept_categories"`
 }
 
-// Result is how the diagnosis of one bundle held.
+// Guess is one ranked cause as it is scored.
+type Guess struct {
+	Category platform.Category `json:"category"`
+	Service  string            `json:"service"`
+	Change   string            `json:"change"`         // the id, or none
+	Kind     string            `json:"kind,omitempty"` // of the change
+	Score    float64           `json:"score"`
+}
+
+// Result is how one diagnosis held. Error is set when there is none to score; then nothing is right.
 type Result struct {
-	Name                           string
-	Want                           Expected
-	Got                            platform.Diagnosis
-	Change                         string // that was convicted, or none
-	Category, Top3, Service, Right bool   // Right is the change
-	Convicted                      bool   // a decoy was
-	Took                           time.Duration
+	Name     string   `json:"name"`
+	Expected Expected `json:"expected"`
+
+	Verdict    platform.Verdict  `json:"verdict"`
+	Category   platform.Category `json:"category"`
+	Causes     []Guess           `json:"causes"`
+	Summary    string            `json:"summary"`
+	Confidence float64           `json:"confidence"`
+	Gaps       []string          `json:"gaps,omitempty"`
+
+	VerdictRight  bool `json:"verdict_right"`
+	CategoryRight bool `json:"category_right"`
+	InTop3        bool `json:"in_top3"`       // one of the first three causes has the category
+	ServiceRight  bool `json:"service_right"` // of the first cause
+	ChangeRight   bool `json:"change_right"`  // of the first cause
+	Convicted     bool `json:"decoy_convicted"`
+	Abstained     bool `json:"abstained"`
+
+	// Took is how long whoever waits for the diagnosis waited.
+	Took  platform.Duration `json:"took"`
+	Error string            `json:"error,omitempty"`
 }
 
-// Run diagnoses every bundle in the folder that has an expected.json, by name.
-func Run(dir string) ([]Result, error) {
-	entries, err := os.ReadDir(dir)
-	if err != nil {
-		return nil, fmt.Errorf("list bundles: %w", err)
-	}
-	var out []Result
-	for _, e := range entries {
-		data, err := os.ReadFile(filepath.Join(dir, e.Name(), "expected.json"))
-		if !e.IsDir() || err != nil {
-			continue
-		}
-		r, err := run(filepath.Join(dir, e.Name()), data)
-		if err != nil {
-			return nil, err
-		}
-		out = append(out, r)
-	}
-	return out, nil
+// Right reports whether verdict, category and change are right and nothing innocent was convicted.
+func (r Result) Right() bool {
+	return r.Error == "" && r.VerdictRight && r.CategoryRight && r.ChangeRight && !r.Convicted
 }
 
-func run(dir string, expected []byte) (Result, error) {
-	r := Result{Name: filepath.Base(dir)}
-	if err := json.Unmarshal(expected, &r.Want); err != nil {
-		return r, fmt.Errorf("read expected.json of %s: %w", r.Name, err)
+// Change is what the first cause convicts, or none.
+func (r Result) Change() string {
+	if len(r.Causes) == 0 {
+		return ChangeNone
 	}
-	start := time.Now()
-	b, err := bundle.Read(dir)
-	if err != nil {
-		return r, err
-	}
-	r.Got = agent.Explain(evidence.FromBundle(b))
-	r.Took = time.Since(start)
-	r.judge()
-	return r, nil
+	return r.Causes[0].Change
 }
 
-// judge holds the answer against the expected one.
-func (r *Result) judge() {
-	fits := func(c platform.Category) bool { return c == r.Want.Category || slices.Contains(r.Want.Accept, c) }
-	r.Change = "none"
-	if len(r.Got.Causes) > 0 && r.Got.Causes[0].Change != nil {
-		r.Change = r.Got.Causes[0].Change.ID
+// Score holds a diagnosis against what was expected. An answer that says nothing where there is a cause is right in nothing,
+// and a change that is named where none is to blame is convicted, whether it is among the decoys or not.
+func Score(name string, e Expected, d platform.Diagnosis) Result {
+	r := Result{
+		Name: name, Expected: e, Verdict: d.Verdict, Category: d.Category, Summary: d.Summary, Confidence: d.Confidence, Gaps: d.Gaps,
+		VerdictRight: e.verdict(d), CategoryRight: e.category(d.Category), Abstained: d.Verdict == platform.VerdictNone, Took: d.Took,
 	}
-	r.Category = fits(r.Got.Category)
-	r.Top3 = r.Category
-	for i, c := range r.Got.Causes {
-		r.Top3 = r.Top3 || i < 3 && fits(c.Category)
+	r.InTop3 = r.CategoryRight
+	for i, c := range d.Causes {
+		r.Causes = append(r.Causes, guess(c))
+		r.InTop3 = r.InTop3 || i < 3 && e.category(c.Category)
 	}
-	want := r.Want.Change
-	if want == "" {
-		want = "none"
+	if len(r.Causes) == 0 {
+		r.ServiceRight = e.Verdict != platform.VerdictCause && r.VerdictRight
+		r.ChangeRight = r.ServiceRight && e.innocent()
+		return r
 	}
-	r.Right = r.Change == want
-	r.Convicted = r.Change != "none" && r.Change != want && (slices.Contains(r.Want.Decoys, r.Change) || want == "none")
-	r.Service = r.Want.Service == "" || r.Want.Verdict != platform.VerdictCause || len(r.Got.Causes) > 0 && r.Got.Causes[0].Service == r.Want.Service
+	top := r.Causes[0]
+	r.ChangeRight = e.change(top)
+	r.ServiceRight = e.Service == "" || e.Verdict == platform.VerdictCause && (top.Service == e.Service || slices.Contains(e.AcceptServices, top.Service))
+	r.Convicted = top.Change != ChangeNone && !r.ChangeRight && (slices.Contains(e.Decoys, top.Change) || e.innocent())
+	return r
 }
 
-// Summary is the figures of many results.
+// Failed is the result of an incident that could not be explained at all.
+func Failed(name string, e Expected, err error) Result {
+	return Result{Name: name, Expected: e, Error: err.Error()}
+}
+
+func guess(c platform.Cause) Guess {
+	g := Guess{Category: c.Category, Service: c.Service, Change: ChangeNone, Score: c.Score}
+	if c.Change != nil && c.Change.ID != "" {
+		g.Change, g.Kind = c.Change.ID, string(c.Change.Kind)
+	}
+	return g
+}
+
+func (e Expected) category(c platform.Category) bool {
+	return c == e.Category || slices.Contains(e.AcceptCategories, c)
+}
+
+// verdict reports whether the verdict is right. Where healthy or none is accepted as a category, it is as a verdict.
+func (e Expected) verdict(d platform.Diagnosis) bool {
+	calm := d.Category == platform.CategoryHealthy || d.Category == platform.CategoryNone
+	return d.Verdict == e.Verdict || calm && e.category(d.Category)
+}
+
+func (e Expected) innocent() bool { return e.Change == ChangeNone || e.Change == "" }
+
+// change reports whether the right change is convicted: by its id, or a setting by its kind. Secrets and flags are set as
+// configuration is.
+func (e Expected) change(g Guess) bool {
+	switch {
+	case e.innocent():
+		return g.Change == ChangeNone
+	case g.Change == e.Change:
+		return true
+	case g.Kind == string(platform.ChangeSecret) || g.Kind == string(platform.ChangeFlag):
+		return e.Change == string(platform.ChangeConfig)
+	}
+	return g.Kind != string(platform.ChangeCommit) && g.Kind == e.Change
+}
+
+// Share is a count out of a total.
+type Share struct {
+	Yes int `json:"yes"`
+	Of  int `json:"of"`
+}
+
+// Add counts one.
+func (s *Share) Add(yes bool) {
+	s.Of++
+	if yes {
+		s.Yes++
+	}
+}
+
+// Rate is the share as a number up to 1; of nothing it is 1.
+func (s Share) Rate() float64 {
+	if s.Of == 0 {
+		return 1
+	}
+	return float64(s.Yes) / float64(s.Of)
+}
+
+// Summary counts many results.
 type Summary struct {
-	Bundles     int           `json:"bundles"`
-	Category    float64       `json:"right_category"`
-	Top3        float64       `json:"right_category_in_top_3"`
-	Change      float64       `json:"right_change"`
-	Service     float64       `json:"right_service"`
-	Convicted   int           `json:"decoys_convicted"`
-	Abstentions int           `json:"abstentions"`
-	Healthy     int           `json:"healthy"`
-	HealthyFell int           `json:"healthy_not_called_healthy"`
-	Median      time.Duration `json:"median_ns"`
+	Count     int
+	Played    Share // came to a diagnosis
+	Verdict   Share
+	Category  Share
+	Top3      Share
+	Service   Share
+	Change    Share
+	Healthy   Share // of those that are healthy, said so
+	Answered  Share // of those that have a cause, named one
+	Convicted int
+	Median    time.Duration // to a diagnosis
 }
 
 // Sum counts the results.
 func Sum(results []Result) Summary {
-	s := Summary{Bundles: len(results)}
-	if len(results) == 0 {
-		return s
-	}
-	count := func(of func(Result) bool) int {
-		n := 0
-		for _, r := range results {
-			if of(r) {
-				n++
-			}
+	s := Summary{Count: len(results)}
+	var took []time.Duration
+	for _, r := range results {
+		s.Played.Add(r.Error == "")
+		s.Verdict.Add(r.VerdictRight)
+		s.Category.Add(r.CategoryRight)
+		s.Top3.Add(r.InTop3)
+		s.Service.Add(r.ServiceRight)
+		s.Change.Add(r.ChangeRight)
+		switch r.Expected.Verdict {
+		case platform.VerdictHealthy:
+			s.Healthy.Add(r.Verdict == platform.VerdictHealthy)
+		case platform.VerdictCause:
+			s.Answered.Add(r.Error == "" && !r.Abstained)
+		default:
 		}
-		return n
+		if r.Convicted {
+			s.Convicted++
+		}
+		if r.Error == "" && r.Took > 0 {
+			took = append(took, r.Took.D())
+		}
 	}
-	share := func(of func(Result) bool) float64 { return float64(count(of)) / float64(len(results)) }
-	s.Category = share(func(r Result) bool { return r.Category })
-	s.Top3 = share(func(r Result) bool { return r.Top3 })
-	s.Change = share(func(r Result) bool { return r.Right })
-	s.Service = share(func(r Result) bool { return r.Service })
-	s.Convicted = count(func(r Result) bool { return r.Convicted })
-	s.Abstentions = count(func(r Result) bool { return r.Got.Verdict == platform.VerdictNone })
-	s.Healthy = count(func(r Result) bool { return r.Want.Category == platform.CategoryHealthy })
-	s.HealthyFell = count(func(r Result) bool {
-		return r.Want.Category == platform.CategoryHealthy && r.Got.Verdict != platform.VerdictHealthy
-	})
-	took := make([]time.Duration, len(results))
-	for i, r := range results {
-		took[i] = r.Took
+	if len(took) > 0 {
+		slices.Sort(took)
+		s.Median = took[len(took)/2]
 	}
-	sort.Slice(took, func(i, j int) bool { return took[i] < took[j] })
-	s.Median = took[len(took)/2]
 	return s
 }

@@ -10,10 +10,12 @@ import (
 	"github.com/fairlead/fairlead/platform"
 )
 
-// Bundle is the frozen evidence of one incident, and the typed view of it.
+// Bundle is the frozen evidence of one incident, and the typed view of it. Record holds that view as data, so that the incident
+// can be explained again elsewhere; it has no id where the view was read from files.
 type Bundle struct {
-	Items []platform.Evidence
-	Facts *causes.Facts
+	Items  []platform.Evidence
+	Facts  *causes.Facts
+	Record platform.Evidence
 }
 
 // Find returns the item with the given id.
@@ -91,9 +93,10 @@ func (w *writer) failed(what string, err error) {
 	w.gap("%s could not be read (%s)", what, platform.CodeOf(err))
 }
 
-// clean redacts a text and cuts it, keeping valid UTF-8. Nothing else is changed: it is evidence.
+// clean redacts a text and cuts it, keeping valid UTF-8 without NUL, which no database keeps. Nothing else is changed: it is
+// evidence.
 func (w *writer) clean(text string, limit int) string {
-	text = Redact(w.redact(strings.ToValidUTF8(text, "\uFFFD")))
+	text = Redact(w.redact(strings.ReplaceAll(strings.ToValidUTF8(text, "\uFFFD"), "\x00", "\uFFFD")))
 	if len(text) <= limit {
 		return text
 	}

@@ -31,12 +31,13 @@ func (g *Gatherer) Gather(ctx context.Context, incident platform.Incident) (Bund
 	w := &writer{incident: incident, opt: g.opt, now: g.opt.Now().UTC(), redact: redact, bundle: &b}
 	b.Facts.Now = w.now
 	r := &run{Gatherer: g, w: w, f: b.Facts, ctx: ctx, records: map[string]string{}, held: map[lineKey]bool{}}
-	for _, step := range []func(){r.releases, r.difference, r.instances, r.buildLog, r.preDeployLog, r.logs, r.patterns, r.routes, r.memory, r.commits, r.changes, r.neighbours, r.environment, r.measures, r.alert, r.serviceMap, r.spans} {
+	for _, step := range []func(){r.releases, r.difference, r.instances, r.buildLog, r.preDeployLog, r.logs, r.patterns, r.routes, r.memory, r.commits, r.changes, r.neighbours, r.environment, r.measures, r.alert, r.serviceMap, r.spans, r.similar} {
 		if err := ctx.Err(); err != nil {
 			return Bundle{}, fmt.Errorf("gather evidence of incident %s: %w", incident.ID, err)
 		}
 		step()
 	}
+	w.record()
 	return b, nil
 }
 

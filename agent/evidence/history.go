@@ -211,7 +211,7 @@ func (r *run) neighbours() {
 		if s.Live != nil {
 			n.Port = s.Live.Spec.Port
 		}
-		n.Down = n.Ready == 0 && n.Wanted > 0
+		n.Down = n.Ready == 0 // none is wanted either: whoever calls it finds nobody
 		n.Why = fmt.Sprintf("%s: %d of %d instances ready", s.Service, n.Ready, n.Wanted)
 		if d.write(n.Why) {
 			r.f.Neighbours = append(r.f.Neighbours, n)

@@ -9,6 +9,7 @@ import (
 
 	"github.com/fairlead/fairlead/agent/bundle"
 	"github.com/fairlead/fairlead/agent/causes"
+	"github.com/fairlead/fairlead/agent/patterns"
 	"github.com/fairlead/fairlead/agent/series"
 	"github.com/fairlead/fairlead/platform"
 )
@@ -21,8 +22,16 @@ const (
 )
 
 // FromBundle freezes a bundle of files as Gather freezes what it reads: the same engine explains both. Ids are E1, E2 ...
-// and times come from the bundle, so that the same files give the same evidence.
+// and times come from the bundle, so that the same files give the same evidence. Where the bundle holds what was frozen
+// of a live incident, that is taken as it is.
 func FromBundle(b *bundle.Bundle) Bundle {
+	if len(b.Frozen) > 0 {
+		frozen, err := thaw(b.Frozen)
+		if err == nil {
+			return frozen
+		}
+		b.Gaps = append(b.Gaps, fmt.Sprintf("evidence.ndjson was left aside: %v", err))
+	}
 	in := platform.Incident{
 		ID: platform.IncidentID(b.Incident.ID), Service: b.Incident.Service, Title: b.Incident.Title, Signal: platform.Signal(b.Incident.Signal),
 		OpenedAt: b.Incident.DetectedAt, State: platform.IncidentOpen,
@@ -35,7 +44,7 @@ func FromBundle(b *bundle.Bundle) Bundle {
 	}
 	r := &offline{b: b, f: &causes.Facts{Incident: in, Now: in.OpenedAt}, redact: Redact}
 	r.f.Gaps = append(r.f.Gaps, b.Gaps...)
-	for _, step := range []func(){r.incident, r.talk, r.metrics, r.spans, r.changes, r.edges, r.instances, r.checks} {
+	for _, step := range []func(){r.incident, r.talk, r.metrics, r.spans, r.changes, r.edges, r.instances, r.checks, r.past} {
 		step()
 	}
 	return Bundle{Items: r.items, Facts: r.f}
@@ -266,7 +275,7 @@ func (r *offline) instances() {
 		c := causes.Instance{Instance: platform.Instance{
 			ID: platform.InstanceID(in.Instance), Service: in.Service, State: stateOf(in), ExitCode: in.ExitCode, OOMKilled: in.OOMKilled,
 			Restarts: in.Restarts, StartedAt: in.StartedAt, Reason: in.Reason,
-		}}
+		}, Tag: in.Release}
 		if !in.FinishedAt.IsZero() && c.State.Ended() {
 			end := in.FinishedAt
 			c.EndedAt = &end
@@ -352,4 +361,38 @@ func probeLine(p bundle.Probe, failure string) string {
 		line += ": " + strings.Join(strings.Fields(failure), " ")
 	}
 	return line
+}
+
+// past freezes the incidents that are open already, those of the same service or with a pattern that is seen now.
+func (r *offline) past() {
+	if len(r.b.Open) == 0 {
+		return
+	}
+	miner, known := patterns.New(patterns.Config{}), map[patterns.TemplateID]bool{}
+	for _, t := range r.f.Talk {
+		if t.Grave() {
+			known[miner.Add(t.Text)] = true
+		}
+	}
+	var lines []string
+	var found []causes.Past
+	for _, o := range r.b.Open {
+		title, _ := r.clip(o.Title, 400)
+		pattern, _ := r.clip(o.Pattern, 400)
+		same := len(strings.Fields(pattern)) >= minWords && known[miner.Resolve(miner.Add(pattern))]
+		if !same && o.Service != r.f.Incident.Service {
+			continue
+		}
+		p := causes.Past{ID: platform.IncidentID(o.ID), Service: o.Service, Title: title, OpenedAt: o.OpenedAt, Open: true, SameWords: same}
+		p.Quote = strings.Join(strings.Fields(fmt.Sprintf("%s %s of %s: %s %s", stamp(o.OpenedAt), o.ID, orUnnamed(o.Service), title, pattern)), " ")
+		lines, found = append(lines, p.Quote), append(found, p)
+	}
+	if len(found) == 0 {
+		return
+	}
+	cite := r.freeze(platform.EvidenceEvents, "Open incidents like this one", "open_incidents.json", strings.Join(lines, "\n"), false)
+	for _, p := range found {
+		p.Cite = cite
+		r.f.Past = append(r.f.Past, p)
+	}
 }

@@ -23,9 +23,10 @@ type Sources struct {
 	Events   Events
 	Logs     Logs
 	Metrics  Metrics
-	// Spans and Map are nil without a gap: many applications send no spans.
+	// Spans, Map and Past are nil without a gap: many applications send no spans, and an installation may be new.
 	Spans Spans
 	Map   Map
+	Past  Past
 }
 
 // Releases reads deploys, releases and configuration.

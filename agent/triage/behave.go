@@ -45,7 +45,7 @@ func (w *world) stoppedOnPurpose(service string) []string {
 		if in.Service != service {
 			continue
 		}
-		if !ended(in) || !asked(in.StoppedBy) {
+		if !ended(in) || !asked(in.StoppedBy) && (!somebody(in.StoppedBy) || in.OOMKilled || w.announced(service, in.FinishedAt, false) == nil) {
 			return nil
 		}
 		out = append(out, in.Instance)
@@ -55,10 +55,13 @@ func (w *world) stoppedOnPurpose(service string) []string {
 		if c.Service != service || c.Kind == "commit" || w.end.Sub(c.At) > 12*time.Hour {
 			continue
 		}
-		for _, phrase := range []string{" to 0 ", " to zero ", " maintenance ", " decommission", " planned stop ", " stopped ", " shut down ", " shutdown ", " replicas 0 ", " pause"} {
+		for _, phrase := range []string{" to 0 ", " to zero ", " decommission", " planned stop ", " stopped ", " shut down ", " shutdown ", " replicas 0 ", " pause"} {
 			if strings.Contains(words, phrase) && (c.Kind == "scale" || c.Kind == "infra" || c.Kind == "deploy" || len(out) > 0) {
 				return append(out, c.ID)
 			}
+		}
+		if len(out) > 0 && stopWork.MatchString(words) { // that work was announced does not show that this is it
+			return append(out, c.ID)
 		}
 	}
 	return out
@@ -241,8 +244,8 @@ func (w *world) keepsDying(j *judged) bool {
 
 // chatter suppresses what asks nobody to look now and shows no effect.
 func (w *world) chatter(j *judged) bool {
-	if p := w.patternOf(j.alert); p != nil && j.alert.Value == nil && benign(p) {
-		j.suppress(Chatter, "The lines that it is about are no more than usual and tell of nothing bad.", p.ID)
+	if p := w.patternOf(j.alert); p != nil && benign(p, j.alert.Value == nil, len(j.about.topics) == 0) {
+		j.suppress(Chatter, "The lines that it is about tell of nothing bad.", p.ID)
 		return true
 	}
 	c := j.about.chatty
@@ -272,18 +275,36 @@ func (w *world) chatter(j *judged) bool {
 	return true
 }
 
-// patternOf finds the counted pattern that an alert names by id or by its words.
+// patternOf finds the counted pattern that an alert names by id or by its words; where it gives a part of them, that of its
+// own service.
 func (w *world) patternOf(a *bundle.Alert) *bundle.Pattern {
 	for i, p := range w.b.Patterns {
 		if a.Pattern != "" && (p.ID == a.Pattern || strings.EqualFold(p.Signature, a.Pattern)) {
 			return &w.b.Patterns[i]
 		}
 	}
-	return nil
+	var found *bundle.Pattern
+	for i, p := range w.b.Patterns {
+		if p.Service != a.Service || len(strings.Fields(a.Pattern)) < 2 || !strings.Contains(plain(p.Signature), plain(a.Pattern)) {
+			continue
+		}
+		if found != nil {
+			return nil // it may be either
+		}
+		found = &w.b.Patterns[i]
+	}
+	return found
 }
 
-func benign(p *bundle.Pattern) bool {
-	if p.Delta == nil || *p.Delta > 0.1 || harm.MatchString(plain(p.Signature)) {
+const floods = 20.0 // times as many lines as usual are too many, whatever they say
+
+// benign reports whether lines tell of nothing bad and are not too many. More than usual may be what an alert counts, unless it is
+// about the lines alone: then that they are new is all that it says.
+func benign(p *bundle.Pattern, uncounted, linesAlone bool) bool {
+	if p.Delta == nil || harm.MatchString(plain(p.Signature)) {
+		return false
+	}
+	if (!uncounted || *p.Delta > 0.1) && (!linesAlone || *p.Delta >= floods) {
 		return false
 	}
 	switch p.Sentiment {
@@ -437,7 +458,8 @@ func (w *world) crossings(j *judged) (n int, tail time.Duration) {
 	return n, tail
 }
 
-// harmless suppresses a level that is hardly over its threshold, does not move and hurts nobody.
+// harmless suppresses a level that is hardly over its threshold, does not move and hurts nobody: users notice nothing, or it is
+// known how far its limit is and it has stood there for long.
 func (w *world) harmless(j *judged) bool {
 	if j.series == nil || j.alert.Threshold == nil || j.about.effect() || j.about.is(certificate, loss) {
 		return false
@@ -445,12 +467,36 @@ func (w *world) harmless(j *judged) bool {
 	shape := j.series.read()
 	e := w.effect(j.alert.Service)
 	ratio, _ := j.beyond(shape.Last)
-	long := len(j.series.Points) >= 10 && w.end.Sub(j.series.Points[0].At) >= rolloutTakes
-	if shape.Kind != series.Flat || !long || ratio > 1.1 || !e.known || e.outage {
+	seen := w.end.Sub(j.series.Points[0].At)
+	if len(j.series.Points) < 10 || seen < rolloutTakes || ratio > 1.1 || e.outage || !w.still(j.series) {
 		return false
 	}
-	j.suppress(Harmless, fmt.Sprintf("It is steady at %.3g, %.3g times its threshold; %s.", shape.Last, ratio, calm(e)), append(e.evidence, j.series.cite())...)
+	words := calm(e)
+	if !e.known {
+		now, lim, _, ok := w.fill(j)
+		if !ok || lim.down || lim.value <= 0 || now > farFromFull*lim.value || seen < standsFor {
+			return false
+		}
+		words = fmt.Sprintf("it has been there for %s, %s of its limit", roughly(seen), percent(now/lim.value))
+	}
+	j.suppress(Harmless, fmt.Sprintf("It is steady at %.3g, %.3g times its threshold; %s.", shape.Last, ratio, words), append(e.evidence, j.series.cite())...)
 	return true
+}
+
+const (
+	farFromFull = 0.9           // of a limit
+	standsFor   = 6 * time.Hour // is long enough to believe that it stands
+)
+
+// still reports whether a series neither stepped nor climbs: its halves have one level.
+func (w *world) still(m *measured) bool {
+	if m.read().Kind == series.Flat {
+		return true
+	}
+	points := m.since(time.Time{})
+	early, late := median(valuesOf(points[:len(points)/2])), median(valuesOf(points[len(points)/2:]))
+	tail := median(valuesOf(points[len(points)-max(1, len(points)/8):]))
+	return math.Abs(late-early) <= 0.01*math.Abs(early) && math.Abs(tail-early) <= 0.01*math.Abs(early)
 }
 
 // otherwise pages: nothing explains the alert away.

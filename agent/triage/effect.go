@@ -189,6 +189,9 @@ func largest(points []bundle.Point) float64 {
 // allDown reads the instances: every newest one ended by itself, or is unwell.
 func (w *world) allDown(service string) effect {
 	e := effect{}
+	if w.stoppedOnPurpose(service) != nil {
+		return e
+	}
 	bad := 0
 	for _, in := range w.b.Instances {
 		if in.Service != service {

@@ -15,7 +15,7 @@ import (
 
 func TestDecide_TheLabelPlaysNoPart(t *testing.T) {
 	t.Parallel()
-	for _, s := range scenarios {
+	for _, s := range everyScenario() {
 		want := triage.Decide(&s.b)
 		for _, severity := range []string{"", "info", "warning", "critical", "page", "none"} {
 			b := s.b
@@ -32,7 +32,7 @@ func TestDecide_TheLabelPlaysNoPart(t *testing.T) {
 // was recorded can make more.
 func TestDecide_MissingDataNeverSuppresses(t *testing.T) {
 	t.Parallel()
-	for _, s := range scenarios {
+	for _, s := range everyScenario() {
 		with := triage.Decide(&s.b)
 		for what, drop := range map[string]func(*bundle.Bundle){
 			"metrics":   func(b *bundle.Bundle) { b.Metrics = nil },

@@ -38,6 +38,9 @@ func (w *world) coveredByIncident(j *judged) bool {
 		if !o.OpenedAt.IsZero() && !j.alert.At.IsZero() && o.OpenedAt.After(j.alert.At.Add(toldLate)) {
 			continue
 		}
+		if !o.OpenedAt.IsZero() && j.alert.At.Sub(o.OpenedAt) > recent && !w.mentions(j.alert.Name+" "+j.alert.Pattern, o.Service) {
+			continue // what has failed for so long would have brought it before
+		}
 		if about := aboutText(o.Title + " " + o.Pattern); !causal(about) {
 			continue
 		}
@@ -123,6 +126,8 @@ func follows(a, b about) bool {
 		return false
 	}
 	switch {
+	case b.is(errorsTopic, down, latency) && a.is(business):
+		return true // who cannot pay does not
 	case b.is(errorsTopic, down) && a.is(errorsTopic, latency, down):
 		return true
 	case b.is(latency) && a.is(errorsTopic, latency) && !a.is(down):

@@ -37,6 +37,7 @@ const (
 	gpu         topic = "gpu"
 	clock       topic = "the clock"
 	cache       topic = "a cache"
+	business    topic = "what users buy"
 )
 
 // stems say what a word is about; a word belongs to the first stem that it begins with.
@@ -59,6 +60,7 @@ var stems = []struct {
 	{gpu, "gpu cuda vram nvidia"},
 	{clock, "skew ntp clock"},
 	{cache, "cache evict"},
+	{business, "conversion revenue signups gmv"},
 	{latency, "latenc slow p50 p90 p95 p99 duration timeout timedout etimedout deadline ttft sluggish"},
 	{down, "down unavailab unreachab outage offline crash restart dead unhealth probe notready absent health heartbeat exit exited died econnrefused"},
 	{errorsTopic, "error 5xx 500 502 503 504 fail exception 4xx refused"},
@@ -100,7 +102,7 @@ func (a about) is(topics ...topic) bool {
 
 // effect reports whether users would feel it: what a failing dependency can bring about.
 func (a about) effect() bool {
-	return a.is(errorsTopic, latency, down, queue, pool, refusals, traffic, budget) && !a.is(certificate, disk, loss, clock)
+	return a.is(errorsTopic, latency, down, queue, pool, refusals, traffic, budget, business) && !a.is(certificate, disk, loss, clock)
 }
 
 // own reports whether it is about something of the service itself, which no dependency brings about.

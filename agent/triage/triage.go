@@ -124,7 +124,7 @@ func (j *judged) duplicate(kind Kind, of, reason string, evidence ...string) {
 // judge looks at one alert by itself. The order matters: what must page is looked for before what may be suppressed.
 func (w *world) judge(j *judged) {
 	for _, rule := range []func(*judged) bool{
-		w.plannedStop, w.dataLoss, w.certificate, w.churn, w.outage, w.exhausted, w.burning, w.chatter, w.flapping, w.transient, w.harmless,
+		w.plannedStop, w.dataLoss, w.certificate, w.churn, w.outage, w.exhausted, w.burning, w.waitsForPlanned, w.testedOnPurpose, w.chatter, w.flapping, w.transient, w.harmless,
 	} {
 		if rule(j) {
 			return

@@ -358,8 +358,8 @@ var scenarios = []scenario{
 
 func TestDecide_Scenarios(t *testing.T) {
 	t.Parallel()
-	require.GreaterOrEqual(t, len(scenarios), 40)
-	for _, s := range scenarios {
+	require.GreaterOrEqual(t, len(everyScenario()), 50)
+	for _, s := range everyScenario() {
 		t.Run(s.name, func(t *testing.T) {
 			t.Parallel()
 			result := triage.Decide(&s.b)

@@ -21,6 +21,7 @@ type world struct {
 	shared   map[string][]string // what shares a host or a disk with it
 	services []string
 	effects  map[string]effect
+	works    []work
 }
 
 // measured is a series with what its name means.
@@ -62,6 +63,7 @@ func newWorld(b *bundle.Bundle) *world {
 	note("", b.Logs.To)
 	w.edges(note)
 	sort.Strings(w.services)
+	w.works = announcements(b.Changes)
 	return w
 }
 

@@ -13,16 +13,18 @@ import (
 
 	"github.com/fairlead/fairlead/observability"
 	"github.com/fairlead/fairlead/platform"
+	"github.com/fairlead/fairlead/platform/runtime"
 )
 
-// The live half of the log bench: a real container prints lines that carry the time they were printed at, through the
+// The live half of the log bench: real containers print lines that carry the time they were printed at, through the
 // engine, the collector and the store of a real server, to a client of its API.
 const (
-	calmRate    = 100    // lines a second while latency is measured
+	writers     = 4      // containers, as many as the service has replicas
+	calmRate    = 100    // lines a second of all of them while latency is measured
 	floodRate   = 50_000 // while memory is
 	calmFor     = 20 * time.Second
 	floodFor    = 15 * time.Second
-	writerBlue  = "project: shop\nservices:\n  - name: api\n    type: worker\n    command: [/app, lines]\n"
+	writerBlue  = "project: shop\nservices:\n  - name: api\n    type: worker\n    command: [/app, lines]\n    replicas: 4\n"
 	floodPause  = 2 * time.Millisecond
 	searchEvery = 5 * time.Millisecond
 )
@@ -31,7 +33,7 @@ const (
 func printLines() int {
 	rate, err := strconv.Atoi(os.Getenv("RATE"))
 	if err != nil || rate <= 0 {
-		rate = calmRate
+		rate = calmRate / writers
 	}
 	out := bufio.NewWriterSize(os.Stdout, 64<<10)
 	began, n := time.Now(), 0
@@ -61,6 +63,7 @@ func (w *world) live(ctx context.Context) ([]figure, error) {
 	if err != nil {
 		return nil, err
 	}
+	fmt.Fprintf(os.Stderr, "under the flood: %.0f lines/s stored, %.0f MB resident\n", lines, peak)
 	memory := atMost("memory of the server at 50k lines/s", peak, "MB", 400, 250, map[string]float64{"lines/s stored": lines})
 	if least := 0.9 * floodRate; lines < least {
 		fmt.Fprintf(os.Stderr, "only %.0f lines/s came through while memory was measured; the figure is of %.0f\n", lines, least)
@@ -152,7 +155,7 @@ func printedAt(l observability.Line) (time.Time, bool) {
 
 // flood raises the rate by a deploy, and returns the peak of the server's resident memory in MB and the lines stored a second.
 func (w *world) flood(ctx context.Context) (peak, rate float64, err error) {
-	set, err := w.client.SetEnv(ctx, platform.SetEnvRequest{SlotRef: slot(serviceAPI), Set: []platform.Variable{{Key: "RATE", Value: strconv.Itoa(floodRate)}}})
+	set, err := w.client.SetEnv(ctx, platform.SetEnvRequest{SlotRef: slot(serviceAPI), Set: []platform.Variable{{Key: "RATE", Value: strconv.Itoa(floodRate / writers)}}})
 	if err != nil {
 		return 0, 0, err
 	}
@@ -179,17 +182,37 @@ func (w *world) flood(ctx context.Context) (peak, rate float64, err error) {
 	return peak, rate, err
 }
 
-// storedRate returns how many lines a second of a release could be found by now: the newest line's number, over the time
-// since the first was printed.
+// storedRate returns how many lines a second of a release could be found by now, of all its instances.
 func (w *world) storedRate(ctx context.Context, release int) (float64, error) {
+	containers, err := w.engine.List(ctx, map[string]string{runtime.LabelReleaseNo: strconv.Itoa(release), runtime.LabelRole: runtime.RoleInstance})
+	if err != nil {
+		return 0, err
+	}
+	if len(containers) != writers {
+		return 0, fmt.Errorf("release %d has %d instances, not %d", release, len(containers), writers)
+	}
+	total := 0.0
+	for _, c := range containers {
+		rate, err := w.instanceRate(ctx, c.Labels[runtime.LabelInstance])
+		if err != nil {
+			return 0, err
+		}
+		total += rate
+	}
+	return total, nil
+}
+
+// instanceRate returns how many lines a second of an instance could be found by now: the newest line's number, over the time
+// since the first was printed.
+func (w *world) instanceRate(ctx context.Context, instance string) (float64, error) {
 	var ends [2]observability.Line
 	for i := range ends {
-		page, err := w.client.SearchLogs(ctx, observability.LogQuery{Project: benchProject, Service: serviceAPI, Release: release, Text: "request served", Backward: i == 1, Limit: 1})
+		page, err := w.client.SearchLogs(ctx, observability.LogQuery{Project: benchProject, Service: serviceAPI, Instance: instance, Text: "request served", Backward: i == 1, Limit: 1})
 		if err != nil {
 			return 0, err
 		}
 		if len(page.Lines) == 0 {
-			return 0, fmt.Errorf("no line of release %d can be found after %s of %d lines a second", release, floodFor, floodRate)
+			return 0, fmt.Errorf("no line of %s can be found after %s of %d lines a second", instance, floodFor, floodRate)
 		}
 		ends[i] = page.Lines[0]
 	}

@@ -176,6 +176,8 @@ func measureLogs(ctx context.Context, w *world) ([]figure, error) {
 	if err != nil {
 		return nil, err
 	}
+	w.close(false) // what comes next has the machine for itself
+	*w = world{report: w.report}
 	stored, err := store(ctx)
 	return append(figures, stored...), err
 }

@@ -17,6 +17,7 @@ import (
 	"github.com/fairlead/fairlead/observability/embedded"
 	"github.com/fairlead/fairlead/observability/parse"
 	"github.com/fairlead/fairlead/observability/spool"
+	"github.com/fairlead/fairlead/platform/heap"
 	"github.com/fairlead/fairlead/platform/runtime"
 	"github.com/fairlead/fairlead/platform/secret"
 )
@@ -66,6 +67,7 @@ func collecting(ctx context.Context, dir string) (throughput, error) {
 func collectHere(dir string) int {
 	ctx, cancel := context.WithTimeout(context.Background(), 3*time.Minute)
 	defer cancel()
+	go func() { _ = heap.Run(ctx) }() // as in a server
 	t, err := measureCollector(ctx, dir)
 	if err == nil {
 		err = json.NewEncoder(os.Stdout).Encode(t)
@@ -78,7 +80,10 @@ func collectHere(dir string) int {
 }
 
 func measureCollector(ctx context.Context, dir string) (t throughput, err error) {
-	engine := newSaid(collectedLines)
+	engine, err := newSaid(collectedLines)
+	if err != nil {
+		return t, err
+	}
 	t.Nothing = perSecond(engine, func() error {
 		joiner := parse.NewJoiner(observability.Line{Project: benchLogs}, benchRedactor(), func(observability.Line) {})
 		for n := range engine.at {
@@ -133,6 +138,11 @@ func collectInto(ctx context.Context, engine *said, dir string, spooled bool) er
 // undoubted is a store that says nothing of what it may lose, as the one behind a spool is to the collector: otherwise the
 // collector keeps the end of a container's output aside.
 type undoubted struct{ observability.Logs }
+
+// AppendNormal is that of the store.
+func (u undoubted) AppendNormal(ctx context.Context, lines []observability.Line) error {
+	return observability.AppendNormal(ctx, u.Logs, lines)
+}
 
 // benchRedactor looks for twenty secrets, as many as a project of some size has.
 func benchRedactor() parse.Redact {
@@ -222,19 +232,26 @@ func (s *stored) close() error {
 	return err
 }
 
-// said is an engine with one container that ended, and what it said, kept so that the garbage collector has nothing to look
-// at in it: an engine's own memory is in another process.
+// said is an engine with one container that ended, and what it said, kept where the garbage collector does not count it: an
+// engine's own memory is in another process.
 type said struct {
 	container runtime.Container
 	from      time.Time
 	at        []int64 // since from
-	text      []byte
-	ends      []int // of each line in text
+	text      []byte  // not of the heap
+	ends      []int   // of each line in text
 }
 
-func newSaid(lines int) *said {
+// saidBytes is more than a line of the corpus has.
+const saidBytes = 256
+
+func newSaid(lines int) (*said, error) {
 	c := newCorpus(lines)
-	s := &said{from: c.from, at: make([]int64, lines), ends: make([]int, lines), container: runtime.Container{
+	memory, err := syscall.Mmap(-1, 0, lines*saidBytes, syscall.PROT_READ|syscall.PROT_WRITE, syscall.MAP_ANON|syscall.MAP_PRIVATE)
+	if err != nil {
+		return nil, fmt.Errorf("keep what the container said: %w", err)
+	}
+	s := &said{from: c.from, at: make([]int64, lines), text: memory[:0:len(memory)], ends: make([]int, lines), container: runtime.Container{
 		ID: collectedID, StartedAt: c.from, EndedAt: c.from.Add(corpusOver), Labels: map[string]string{
 			runtime.LabelProject: benchLogs, runtime.LabelEnvironment: "production", runtime.LabelService: serviceAPI, runtime.LabelReleaseNo: "1",
 			runtime.LabelDeploy: "dep_bench", runtime.LabelInstance: "ins_bench", runtime.LabelRole: runtime.RoleInstance,
@@ -246,7 +263,7 @@ func newSaid(lines int) *said {
 		s.text = append(s.text, buf...)
 		s.at[n], s.ends[n] = int64(c.at(n).Sub(c.from)), len(s.text)
 	}
-	return s
+	return s, nil
 }
 
 func (s *said) frame(n int) runtime.LogFrame {

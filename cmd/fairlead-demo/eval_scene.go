@@ -58,16 +58,18 @@ func (s *scene) play(ctx context.Context) (scenarios.Result, error) {
 	}
 	expected := scenarios.Expect(s.c, s.shas, s.innocent)
 	if s.c.Verdict == platform.VerdictHealthy && len(s.c.Incident.Signals) == 0 {
-		return scenarios.Undisturbed(expected), s.undisturbed(ctx)
+		return scenarios.Undisturbed(s.c.Name, expected), s.undisturbed(ctx)
 	}
 	detail, err := s.explained(ctx)
 	if err != nil {
 		return scenarios.Result{}, err
 	}
-	if err := writeJSON(filepath.Join(s.records, s.c.Name+".json"), detail); err != nil {
+	if err := writeJSON(filepath.Join(s.records, "incidents", s.c.Name+".json"), detail); err != nil {
 		return scenarios.Result{}, err
 	}
-	return scenarios.Score(expected, detail.Incident, *detail.Diagnosis), nil
+	r := scenarios.Score(s.c.Name, expected, detail.Incident, *detail.Diagnosis)
+	r.Offline, err = s.offline(ctx, detail, expected)
+	return r, err
 }
 
 // begin creates the project and brings its first commit live.

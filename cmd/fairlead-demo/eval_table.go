@@ -3,32 +3,24 @@ package main
 import (
 	"fmt"
 	"io"
-	"slices"
 	"sort"
-	"time"
 
+	"github.com/fairlead/fairlead/agent/eval"
 	"github.com/fairlead/fairlead/agent/eval/scenarios"
 	"github.com/fairlead/fairlead/platform"
 )
 
-// What the evaluation must reach.
-const (
-	mustCategory  = 0.90
-	mustChange    = 0.90
-	mustDiagnosis = 1000.0 // milliseconds, median
-)
-
-// printLine says in one line how a scenario went, and why where it went wrong.
-func printLine(out io.Writer, r scenarios.Result) {
+// printLine says in one line how an incident was explained, and why where that is wrong.
+func printLine(out io.Writer, r eval.Result) {
 	word := "ok  "
 	if !r.Right() {
 		word = "MISS"
 	}
 	if r.Error != "" {
-		fmt.Fprintf(out, "%s %-24s not played to its end: %s\n", word, r.Name, platform.Truncate(r.Error, 900))
+		fmt.Fprintf(out, "%s %-24s not explained: %s\n", word, r.Name, platform.Truncate(r.Error, 900))
 		return
 	}
-	fmt.Fprintf(out, "%s %-24s %s by %s: %s; diagnosed in %.0f ms, %.0f s in all\n", word, r.Name, r.Verdict, orNothing(string(r.Signal)), r.Category, r.DiagnosisMS, r.TookMS/1000)
+	fmt.Fprintf(out, "%s %-24s %s: %s, in %.0f ms\n", word, r.Name, r.Verdict, r.Category, milliseconds(r.Took.D()))
 	if r.Right() {
 		return
 	}
@@ -38,126 +30,96 @@ func printLine(out io.Writer, r scenarios.Result) {
 	fmt.Fprintf(out, "       right: %s of %s, change %s; %s\n", r.Expected.Category, r.Expected.Service, platform.ShortSHA(r.Expected.Change), platform.Truncate(r.Summary, 300))
 }
 
-func orNothing(word string) string {
-	if word == "" {
-		return "no incident"
-	}
-	return word
-}
-
-// share is a count out of a total.
-type share struct{ yes, of int }
-
-func (s *share) add(yes bool) {
-	s.of++
-	if yes {
-		s.yes++
-	}
-}
-
-func (s share) rate() float64 {
-	if s.of == 0 {
-		return 1
-	}
-	return float64(s.yes) / float64(s.of)
-}
-
-func (s share) String() string { return fmt.Sprintf("%d/%d", s.yes, s.of) }
-
-// tally is one row of the table.
-type tally struct {
-	name                                                              string
-	played, verdict, category, service, change, top3, convicted, none share
-	times                                                             []float64
-}
-
-func (t *tally) add(r scenarios.Result) {
-	t.played.add(r.Error == "")
-	t.verdict.add(r.VerdictRight)
-	t.category.add(r.CategoryRight)
-	t.service.add(r.ServiceRight)
-	t.change.add(r.ChangeRight)
-	t.top3.add(r.InTop3)
-	t.convicted.add(r.Convicted)
-	t.none.add(r.Abstained)
-	if r.Error == "" && r.DiagnosisMS > 0 {
-		t.times = append(t.times, r.DiagnosisMS)
-	}
-}
-
-// middle is the median, 0 of nothing.
-func (t *tally) middle() float64 {
-	if len(t.times) == 0 {
-		return 0
-	}
-	slices.Sort(t.times)
-	return t.times[len(t.times)/2]
-}
-
 const (
-	tableHead = "%-24s %7s %9s %9s %8s %7s %6s %9s %10s %11s\n"
-	tableRow  = "%-24s %7s %9s %9s %8s %7s %6s %9d %10d %8.0f ms\n"
+	tableHead = "%-26s %7s %9s %8s %8s %8s %8s %9s %9s %11s\n"
+	tableRow  = "%-26s %7s %9s %8s %8s %8s %8s %9d %9d %8.1f ms\n"
 )
 
-// printResults prints one row for each category and one for all.
-func printResults(out io.Writer, results []scenarios.Result, took time.Duration) {
-	rows := map[string]*tally{}
-	all := tally{name: "all"}
+// printTable prints one row for each category and one for all. What is not played counts as wrong.
+func printTable(out io.Writer, title string, results []eval.Result) {
+	byCategory := map[string][]eval.Result{}
 	for _, r := range results {
-		name := string(r.Expected.Category)
-		if rows[name] == nil {
-			rows[name] = &tally{name: name}
-		}
-		rows[name].add(r)
-		all.add(r)
+		byCategory[string(r.Expected.Category)] = append(byCategory[string(r.Expected.Category)], r)
 	}
-	names := make([]string, 0, len(rows))
-	for name := range rows {
+	names := make([]string, 0, len(byCategory))
+	for name := range byCategory {
 		names = append(names, name)
 	}
 	sort.Strings(names)
-	fmt.Fprintf(out, "\n"+tableHead, "category", "played", "verdict", "category", "service", "change", "top 3", "convicted", "abstained", "median")
+	fmt.Fprintf(out, "\n"+tableHead, title, "scored", "verdict", "top 1", "top 3", "service", "change", "convicted", "abstained", "median")
 	for _, name := range names {
-		rows[name].print(out)
+		printRow(out, name, byCategory[name])
 	}
-	all.print(out)
-	fmt.Fprintf(out, "\n%d scenarios in %s; convicted counts innocent commits\n", len(results), took.Round(time.Second))
-	for _, m := range musts(results) {
-		fmt.Fprintf(out, "%-4s %s: %s\n", map[bool]string{true: "ok", false: "MISS"}[m.met], m.what, m.seen)
-	}
+	printRow(out, "all", results)
 }
 
-func (t *tally) print(out io.Writer) {
-	fmt.Fprintf(out, tableRow, t.name, t.played, t.verdict, t.category, t.service, t.change, t.top3, t.convicted.yes, t.none.yes, t.middle())
-}
-
-// must is one thing that the evaluation must reach.
-type must struct {
-	what, seen string
-	met        bool
-}
-
-func musts(results []scenarios.Result) []must {
-	var all, healthy tally
+func printRow(out io.Writer, name string, results []eval.Result) {
+	s := eval.Sum(results)
+	abstained := 0
 	for _, r := range results {
-		all.add(r)
-		if r.Expected.Verdict == platform.VerdictHealthy {
-			healthy.add(r)
+		if r.Abstained {
+			abstained++
 		}
 	}
-	rate := func(s share, least float64) (string, bool) { return fmt.Sprintf("%.2f", s.rate()), s.rate() >= least }
-	category, categoryMet := rate(all.category, mustCategory)
-	change, changeMet := rate(all.change, mustChange)
-	return []must{
-		{fmt.Sprintf("the right category in at least %.2f", mustCategory), category, categoryMet},
-		{fmt.Sprintf("the right change in at least %.2f", mustChange), change, changeMet},
-		{"no innocent commit convicted", fmt.Sprint(all.convicted.yes), all.convicted.yes == 0},
-		{"every healthy case called healthy", healthy.verdict.String(), healthy.verdict.rate() == 1},
-		{fmt.Sprintf("median diagnosis under %.0f ms", mustDiagnosis), fmt.Sprintf("%.0f ms", all.middle()), all.middle() < mustDiagnosis},
+	fmt.Fprintf(out, tableRow, name, of(s.Played), of(s.Verdict), of(s.Category), of(s.Top3), of(s.Service), of(s.Change), s.Convicted, abstained, milliseconds(s.Median))
+}
+
+func of(s eval.Share) string { return fmt.Sprintf("%d/%d", s.Yes, s.Of) }
+
+// scoreFigures are what diagnoses must reach, with the name of the set before each.
+func scoreFigures(set string, results []eval.Result) []figure {
+	s := eval.Sum(results)
+	return []figure{
+		atLeast(set+": came to a diagnosis", s.Played.Rate(), "of 1", 0.95, 1, nil),
+		atLeast(set+": right category", s.Category.Rate(), "of 1", 0.90, 0.98, nil),
+		atLeast(set+": right category among the first three", s.Top3.Rate(), "of 1", 0.90, 1, nil),
+		atLeast(set+": right change", s.Change.Rate(), "of 1", 0.90, 0.98, nil),
+		atLeast(set+": right first failing service", s.Service.Rate(), "of 1", 0.80, 0.95, nil),
+		atMost(set+": innocent changes convicted", float64(s.Convicted), "", 0, 0, nil),
+		atLeast(set+": healthy called healthy", s.Healthy.Rate(), "of 1", 1, 1, nil),
+		atLeast(set+": names a cause where there is one", s.Answered.Rate(), "of 1", 0.90, 0.98, nil),
+		atMost(set+": median time to a diagnosis", milliseconds(s.Median), "ms", 1000, 200, nil),
 	}
 }
 
-// meets reports whether the results are as good as they must be.
-func meets(results []scenarios.Result) bool {
-	return !slices.ContainsFunc(musts(results), func(m must) bool { return !m.met })
+// leftOutFigure says how often an innocent change is convicted once the guilty one is not there to be found.
+func leftOutFigure(less []eval.Result) figure {
+	return atMost("bundles less their guilty change: innocent changes convicted", float64(eval.Sum(less).Convicted), fmt.Sprintf("of %d", len(less)), 0, 0, nil)
+}
+
+// offlineFigures say whether the bundles of played incidents give the answers that the incidents got.
+func offlineFigures(played []scenarios.Result) []figure {
+	var same, plain eval.Share
+	for _, r := range played {
+		if r.Offline != nil {
+			same.Add(r.Offline.Same)
+			plain.Add(r.Offline.Plain)
+		}
+	}
+	return []figure{
+		atLeast("faults: same answer from the exported bundle", same.Rate(), "of 1", 1, 1, nil),
+		atLeast("faults: same answer from its plain files alone", plain.Rate(), "of 1", 0, 0.9, nil),
+	}
+}
+
+// groupingFigures score the template miner on labelled samples.
+func groupingFigures(dir string) ([]figure, error) {
+	all, err := eval.Groupings(dir)
+	if err != nil {
+		return nil, err
+	}
+	fmt.Printf("\n%-26s %8s %9s %9s\n", "labelled logs", "lines", "content", "whole")
+	for _, g := range all {
+		whole := "-"
+		if g.Whole != nil {
+			whole = fmt.Sprintf("%.4f", *g.Whole)
+		}
+		fmt.Printf("%-26s %8d %9.4f %9s\n", g.Name, g.Lines, g.Content, whole)
+	}
+	content, whole := eval.MeanGrouping(all)
+	figures := []figure{atLeast("log templates: grouping accuracy, mean", content, "of 1", 0.90, 0.95, nil)}
+	if whole != nil {
+		figures = append(figures, atLeast("log templates: grouping accuracy of whole lines, mean", *whole, "of 1", 0.90, 0.95, nil))
+	}
+	return figures, nil
 }

@@ -1,6 +1,7 @@
 // Command fairlead-demo walks the main job of Fairlead from nothing to its last line: push, go live behind a gate, break,
 // be explained, be fixed with a human's yes. With the word bench it measures the deploy overhead instead, with bench-logs
-// how fast lines are kept and found, and with eval it plays real faults and scores their diagnoses.
+// how fast lines are kept and found. With eval it scores diagnoses: of recorded bundles (eval-bundles) and of real faults that
+// it plays (eval-faults).
 //
 // It owns a world of its own (state folder, Postgres, server, router, free ports) and removes it at the end. It drives
 // the product as a user would, with the real fairlead and git programs, real HTTP load and a real MCP client, and
@@ -27,8 +28,10 @@ func run() int {
 	keep := flag.Bool("keep", false, "keep the world after the last step, to look around")
 	limit := flag.Duration("limit", 15*time.Minute, "stop after this long")
 	figures := flag.String("out", "build/bench/deploy.json", "bench and eval: file of the figures")
+	bundles := flag.String("bundles", "agent/eval/testdata", "eval: folder of bundles with a known answer")
+	loghub := flag.String("loghub", "", "eval: folder of labelled log samples")
 	only := flag.String("only", "", "eval: these scenarios alone, separated by commas")
-	list := flag.Bool("list", false, "eval: list the scenarios and end")
+	list := flag.Bool("list", false, "eval-faults: list the scenarios and end")
 	atOnce := flag.Int("at-once", 3, "eval: scenarios side by side")
 	flag.Parse()
 	switch flag.Arg(0) {
@@ -38,8 +41,6 @@ func run() int {
 		return printLines()
 	case "collect":
 		return collectHere(flag.Arg(1))
-	case "eval-bundles":
-		return evalBundles(flag.Arg(1), *figures)
 	}
 
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
@@ -53,7 +54,11 @@ func run() int {
 	case "bench-logs":
 		return bench(ctx, *binary, *figures, writerBlue, measureLogs)
 	case "eval":
-		return evaluate(ctx, evaluation{binary: *binary, out: *figures, only: *only, list: *list, atOnce: *atOnce})
+		return evaluation{binary: *binary, out: *figures, bundles: *bundles, loghub: *loghub, faults: true, only: *only, atOnce: *atOnce}.run(ctx)
+	case "eval-bundles":
+		return evaluation{out: *figures, bundles: *bundles, loghub: *loghub}.run(ctx)
+	case "eval-faults":
+		return evaluation{binary: *binary, out: *figures, faults: true, only: *only, list: *list, atOnce: *atOnce}.run(ctx)
 	}
 	began := time.Now()
 	r := newReport(os.Stdout)

@@ -39,7 +39,9 @@ type world struct {
 	serving  *load // the load that is running, nil when none is
 
 	projects []string // that are deleted at the end
-	records  string   // eval: the folder of the incidents as they were read
+	records  string   // eval: the folder of what came of each scenario
+	played   int      // eval: scenarios that ended, of total
+	total    int
 
 	good     string // SHA of the newest commit that works
 	incident string // of the release that answers 500
@@ -199,6 +201,7 @@ func (w *world) run(ctx context.Context, dir string, env []string, program strin
 
 // until polls what until it says true, an error comes or the time is up.
 func (w *world) until(ctx context.Context, limit time.Duration, what string, done func() (bool, error)) error {
+	whole := ctx
 	ctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
 	tick := time.NewTicker(100 * time.Millisecond)
@@ -213,6 +216,9 @@ func (w *world) until(ctx context.Context, limit time.Duration, what string, don
 		}
 		select {
 		case <-ctx.Done():
+			if whole.Err() != nil {
+				return fmt.Errorf("%s: %w", what, context.Cause(whole))
+			}
 			return fmt.Errorf("%s: not seen within %s", what, limit)
 		case <-tick.C:
 		}
@@ -252,7 +258,7 @@ func (w *world) close(keep bool) {
 		_ = w.server.Process.Kill()
 	}
 	if w.engine != nil {
-		if err := w.removeContainers(ctx); err != nil {
+		if err := w.removeRest(ctx); err != nil {
 			w.say("clean-up: %v", err)
 		}
 		w.engine.Close()
@@ -283,28 +289,33 @@ func (w *world) deleteProjects(ctx context.Context) {
 	})
 }
 
-// removeContainers is for what is left when the server could not do it any more.
-func (w *world) removeContainers(ctx context.Context) error {
+// removeRest removes what the server could not remove any more, or was not asked to: every container, network, volume and
+// image that carries this installation's label.
+func (w *world) removeRest(ctx context.Context) error {
 	containers, err := w.engine.List(ctx, nil)
 	if err != nil {
 		return err
 	}
-	images := map[string]bool{}
 	for _, c := range containers {
-		images[c.ImageID] = true
 		if err := w.engine.Remove(ctx, c.ID); err != nil {
 			return err
 		}
 	}
-	for image := range images {
-		_ = w.engine.RemoveImage(ctx, image)
+	left, err := w.engine.Belongings(ctx, nil)
+	if err != nil {
+		return err
 	}
-	for _, project := range w.projects {
-		if err := w.engine.RemoveNetwork(ctx, "fairlead-"+project+"-production"); err != nil {
-			return err
-		}
+	var all []error
+	for _, network := range left.Networks {
+		all = append(all, w.engine.RemoveNetwork(ctx, network))
 	}
-	return w.engine.RemoveVolume(ctx, "fairlead-shop-production-models")
+	for _, volume := range left.Volumes {
+		all = append(all, w.engine.RemoveVolume(ctx, volume))
+	}
+	for _, image := range left.Images {
+		all = append(all, w.engine.RemoveImage(ctx, image))
+	}
+	return errors.Join(all...)
 }
 
 func freeAddress(ctx context.Context) (string, error) {

@@ -49,6 +49,9 @@ type investigation struct{ agent *agent.Agent }
 // Investigate freezes evidence and explains the incident.
 func (i investigation) Investigate(ctx context.Context, incident platform.Incident) ([]platform.Evidence, platform.Diagnosis, error) {
 	result, err := i.agent.Investigate(ctx, incident)
+	if r := result.Record; err == nil && r.ID != "" { // kept with the items, so that an export has it
+		result.Evidence, result.Diagnosis.Evidence = append(result.Evidence, r), append(result.Diagnosis.Evidence, r.ID)
+	}
 	return result.Evidence, result.Diagnosis, err
 }
 

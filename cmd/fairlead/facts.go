@@ -5,6 +5,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/fairlead/fairlead/agent/evidence"
 	"github.com/fairlead/fairlead/platform"
 	"github.com/fairlead/fairlead/platform/source"
 	"github.com/fairlead/fairlead/platform/store"
@@ -146,5 +147,24 @@ func (f *facts) Events(ctx context.Context, filter platform.EventFilter) ([]plat
 		}
 		list, err := tx.ListEvents(ctx, query)
 		return list.Items, err
+	})
+}
+
+// Explained returns the newest incidents of an environment, newest first, each with its newest diagnosis.
+func (f *facts) Explained(ctx context.Context, project, environment string, limit int) ([]evidence.Explained, error) {
+	return view(ctx, f, func(tx *store.Tx) ([]evidence.Explained, error) {
+		list, err := tx.ListIncidents(ctx, store.Scope{Projects: []string{project}, Environment: environment}, "", platform.Page{Limit: limit})
+		if err != nil {
+			return nil, err
+		}
+		found := make([]evidence.Explained, 0, len(list.Items))
+		for _, in := range list.Items {
+			diagnosis, err := tx.NewestDiagnosis(ctx, in.ID)
+			if err != nil {
+				return nil, err
+			}
+			found = append(found, evidence.Explained{Incident: in, Diagnosis: diagnosis})
+		}
+		return found, nil
 	})
 }

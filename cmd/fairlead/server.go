@@ -316,6 +316,7 @@ func (c *serverConfig) ready(ctx context.Context) bool {
 func (c *serverConfig) explain(out io.Writer) {
 	fmt.Fprintf(out, `Fairlead is up.
 
+  page         http://%[1]s/ui/
   API          http://%[1]s
   services     http://<service>.<project>.%[3]s through the router on %[2]s
   admin token  %[4]s

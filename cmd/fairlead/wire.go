@@ -28,7 +28,9 @@ import (
 	"github.com/fairlead/fairlead/platform/build"
 	"github.com/fairlead/fairlead/platform/client"
 	"github.com/fairlead/fairlead/platform/control"
+	"github.com/fairlead/fairlead/platform/dashboard"
 	"github.com/fairlead/fairlead/platform/embeddedpg"
+	"github.com/fairlead/fairlead/platform/heap"
 	"github.com/fairlead/fairlead/platform/httpapi"
 	"github.com/fairlead/fairlead/platform/routing"
 	"github.com/fairlead/fairlead/platform/runtime"
@@ -57,6 +59,7 @@ type installation struct {
 	router   *routing.Client
 	beside   *routerProcess
 	repos    *source.Repos
+	sealer   *secret.Sealer
 	plane    *control.Plane
 	worker   *worker.Worker
 	collect  *collect.Collector
@@ -131,8 +134,8 @@ func (s *installation) openEngine(ctx context.Context) error {
 }
 
 func (s *installation) buildPlane(ctx context.Context) error {
-	sealer, err := secret.Open(s.config.state.path("key"))
-	if err != nil {
+	var err error
+	if s.sealer, err = secret.Open(s.config.state.path("key")); err != nil {
 		return err
 	}
 	guard, err := s.config.guard()
@@ -144,7 +147,7 @@ func (s *installation) buildPlane(ctx context.Context) error {
 		return err
 	}
 	s.plane = control.New(control.Options{
-		Store: s.store, Sealer: sealer, Logs: s.logs, Live: s.hub, Metrics: s.metrics, Current: s.metrics.latest, Prices: prices.Prices, LogsKept: s.logsKept(),
+		Store: s.store, Sealer: s.sealer, Logs: s.logs, Live: s.hub, Metrics: s.metrics, Current: s.metrics.latest, Prices: prices.Prices, LogsKept: s.logsKept(),
 		Spans: s.traces, HostName: hostName(),
 		BaseDomain: s.config.baseDomain, RouterURL: "http://" + s.config.router, APIURL: "http://" + s.config.api,
 		Host: func(ctx context.Context) (control.Host, error) {
@@ -226,7 +229,7 @@ func (s *installation) buildWorker(context.Context) error {
 		return s.plane.ListSlots(ctx, platform.SystemActor("diagnosis"), project)
 	}}
 	investigator := agent.New(agent.Options{
-		Sources:  evidence.Sources{Releases: facts, Runtime: facts, Commits: facts, Events: facts, Logs: s.logs, Metrics: s.metrics, Spans: s.traces, Map: mapped{s.plane}},
+		Sources:  evidence.Sources{Releases: facts, Runtime: facts, Commits: facts, Events: facts, Logs: s.logs, Metrics: s.metrics, Spans: s.traces, Map: mapped{s.plane}, Past: facts},
 		Evidence: evidence.Options{Redactor: s.redactor},
 	})
 	guard, err := s.config.guard()
@@ -257,9 +260,19 @@ func (s *installation) buildFaces(context.Context) error {
 	}
 	s.api = httpapi.New(httpapi.Options{
 		Plane: s.plane, Responses: s.plane, Logger: s.log, Version: version, Ready: s.parts, Hosts: s.config.hosts, Tracer: s.tracer, Meter: s.meter,
-		Mounts: map[string]http.Handler{"/mcp": mcp.Handler(mcpOptions), "/git/": s.gitHandler(), lokiPush: s.lokiHandler(), otlp.Endpoint + "/": s.otlpHandler()},
+		Mounts: map[string]http.Handler{"/mcp": mcp.Handler(mcpOptions), "/git/": s.gitHandler(), lokiPush: s.lokiHandler(), otlp.Endpoint + "/": s.otlpHandler(), dashboard.Root: s.pages()},
 	})
 	return nil
+}
+
+// pages is the web page, which uses the API with the token of whoever signed in.
+func (s *installation) pages() http.Handler {
+	return dashboard.Handler(dashboard.Options{
+		Sealer: s.sealer, Log: s.log,
+		Client: func(token string) dashboard.API {
+			return client.New(client.Options{BaseURL: "http://" + s.config.api, Token: token, Channel: "dashboard", HTTP: &http.Client{Transport: s.api.Transport()}})
+		},
+	})
 }
 
 // part is something that works until its context ends.
@@ -288,6 +301,7 @@ func (s *installation) run(ctx context.Context, listener net.Listener) error {
 		{"scraper", s.scraper().Run},
 		{"metrics", s.metrics.run},
 		{"router", s.beside.keep},
+		{"heap", heap.Run},
 		{"source", s.repos.Run},
 	}
 	for _, u := range s.upkeep {

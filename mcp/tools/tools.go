@@ -24,6 +24,7 @@ type API interface {
 	deploys
 	telemetry
 	incidents
+	alerts
 	plans
 }
 
@@ -55,6 +56,10 @@ type incidents interface {
 	Diagnose(ctx context.Context, id platform.IncidentID) (platform.Incident, error)
 }
 
+type alerts interface {
+	ListInboundAlerts(ctx context.Context, f platform.InboundFilter) (platform.List[platform.InboundAlert], error)
+}
+
 type plans interface {
 	Propose(ctx context.Context, req platform.ProposeRequest) (platform.Plan, error)
 	GetPlan(ctx context.Context, id platform.PlanID) (platform.Plan, error)
@@ -70,6 +75,7 @@ func Register(s *server.MCPServer, caller Caller) {
 	registerDeploys(s, caller)
 	registerTelemetry(s, caller)
 	registerIncidents(s, caller)
+	registerAlerts(s, caller)
 	registerPlans(s, caller)
 	registerWait(s, caller)
 }

@@ -14,7 +14,7 @@ import (
 )
 
 const (
-	batchLines = 512  // stored at once
+	batchLines = 1024 // stored at once
 	heldLines  = 4096 // of one container in memory; then reading waits for the store, and the engine keeps the rest
 	// disorder is how far the times of two streams of one container may be out of order in the engine's log.
 	disorder = 5 * time.Second
@@ -269,7 +269,7 @@ func (f *follower) store(ctx context.Context) (empty bool) {
 	f.mu.Unlock()
 	var err error
 	if len(batch) > 0 {
-		err = f.c.options.Logs.Append(ctx, batch)
+		err = observability.AppendNormal(ctx, f.c.options.Logs, batch)
 	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -283,10 +283,9 @@ func (f *follower) store(ctx context.Context) (empty bool) {
 	}
 	f.wait.reset()
 	f.retryAt = time.Time{}
-	f.pending = f.pending[len(batch):]
-	if len(f.pending) == 0 {
-		f.pending = make([]observability.Line, 0, min(cap(batch), batchLines))
-	}
+	rest := copy(f.pending, f.pending[len(batch):])
+	clear(f.pending[rest:])
+	f.pending = f.pending[:rest]
 	f.fresh = max(0, f.fresh-len(batch))
 	f.reached = reached
 	return len(f.pending) == 0

@@ -45,6 +45,7 @@ type Logs struct {
 	done      chan struct{}
 	flushing  sync.WaitGroup
 	pending   pending
+	showing   sync.Mutex // held while stored lines are made visible
 	dirty     atomic.Bool
 	flushedAt atomic.Int64 // nanoseconds of the last flush
 	floor     atomic.Int64 // nanoseconds; days before were dropped, and lines of them are not taken
@@ -125,7 +126,7 @@ func (o LogOptions) now() time.Time {
 }
 
 // Durable returns how long after Append returned a line is sure to outlive a kill of the process.
-func (l *Logs) Durable() time.Duration { return 3*l.options.FlushInterval + 2*time.Second }
+func (l *Logs) Durable() time.Duration { return 3*l.options.FlushInterval + 3*time.Second }
 
 // Visible returns how long after Append returned a line may be hidden from a query.
 func (l *Logs) Visible() time.Duration { return 5 * readYourWrites }
@@ -147,7 +148,7 @@ func (l *Logs) Close() error {
 }
 
 // visibleEvery is the longest that a stored line stays hidden from queries when nobody asks.
-const visibleEvery = 500 * time.Millisecond
+const visibleEvery = time.Second
 
 func (l *Logs) keepVisible() {
 	defer l.flushing.Done()
@@ -165,6 +166,8 @@ func (l *Logs) keepVisible() {
 
 // makeVisible lets queries see every stored line, unless that was done less than since ago.
 func (l *Logs) makeVisible(since time.Duration) error {
+	l.showing.Lock() // whoever comes while that is done needs it done
+	defer l.showing.Unlock()
 	now := time.Now().UnixNano()
 	if !l.dirty.Load() || now-l.flushedAt.Load() < int64(since) {
 		return nil
@@ -192,21 +195,7 @@ func (l *Logs) use() (release func(), err error) {
 // Append stores lines. It is unavailable while the disk has less free than MinFreeBytes; then no line was stored.
 // Lines older than the retention, or more than a day ahead, are dropped.
 func (l *Logs) Append(ctx context.Context, lines []observability.Line) error {
-	return l.AppendNormal(ctx, normal(lines))
-}
-
-// normal returns lines in normal form: lines itself when all are.
-func normal(lines []observability.Line) []observability.Line {
-	for i := range lines {
-		if !lines[i].IsNormal() {
-			out := make([]observability.Line, len(lines))
-			for i := range lines {
-				out[i] = lines[i].Normal()
-			}
-			return out
-		}
-	}
-	return lines
+	return l.AppendNormal(ctx, observability.NormalLines(lines))
 }
 
 // AppendNormal is Append for lines that are in normal form (observability.Line.Normal).

@@ -10,8 +10,8 @@ import (
 )
 
 // pending is lines on their way to the library, which packs the lines of a stream that it is given at once into blocks
-// and later merges blocks that are small: the more it is given at once, the less it has to pack again. They wait for half
-// a second, for a query, or until they are many.
+// and later merges blocks that are small: the more it is given at once, the less it has to pack again. They wait for a
+// second, for a query, or until they are many.
 type pending struct {
 	mu    sync.Mutex          // guards the fields below
 	rows  *logstorage.LogRows // nil before the first line; it keeps its memory

@@ -159,7 +159,7 @@ func (p *ProjectLogs) Close() error {
 // Append stores lines. When one store takes none, those of other projects may be stored; lines are stored in the order
 // of the projects' names.
 func (p *ProjectLogs) Append(ctx context.Context, lines []observability.Line) error {
-	return p.AppendNormal(ctx, normal(lines))
+	return p.AppendNormal(ctx, observability.NormalLines(lines))
 }
 
 // AppendNormal is Append for lines that are in normal form (observability.Line.Normal).

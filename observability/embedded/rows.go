@@ -41,10 +41,17 @@ type row struct {
 	tags   []logstorage.Field // what is indexed; lines that share it lie together on disk
 	bytes  int                // of all values
 	shaper shaper
-	order  []string          // the columns of the fields of the line before, in order
-	packed []string          // those of the columns whose values are packed
-	names  map[string]string // columns by the names of fields, so that not each line makes them anew
+	order  []column          // of the fields of the line before
+	values []string          // of the line's fields, in that order
+	packed []int             // which of them are packed
+	names  map[string]column // by the names of fields, so that not each line makes them anew
 }
+
+// column says where the values of a field are.
+type column struct{ plain, packed string }
+
+// name is the field.
+func (c column) name() string { return c.plain[len(fieldPrefix):] }
 
 // maxNames bounds row.names: a program may invent names without end.
 const maxNames = 1000
@@ -54,7 +61,7 @@ const maxNames = 1000
 func (r *row) fill(l *observability.Line) {
 	r.fields, r.tags, r.bytes = r.fields[:0], r.tags[:0], 0
 	r.sort(l.Fields)
-	shape, shaped := r.shaper.shapeOf(l, r.order)
+	shape, shaped := r.shaper.shapeOf(l, r.order, r.values)
 	r.add(colMessage, l.Message)
 	if l.Truncated {
 		r.add(colCut, "1")
@@ -66,11 +73,11 @@ func (r *row) fill(l *observability.Line) {
 	}
 	r.tag(colEnvironment, l.Environment)
 	r.packed = r.packed[:0]
-	for _, column := range r.order {
-		if value := l.Fields[column[len(fieldPrefix):]]; isPackable(value) {
-			r.packed = append(r.packed, column)
+	for i, value := range r.values {
+		if isPackable(value) {
+			r.packed = append(r.packed, i)
 		} else {
-			r.add(column, value)
+			r.add(r.order[i].plain, value)
 		}
 	}
 	r.tag(colInstance, l.Instance)
@@ -90,9 +97,8 @@ func (r *row) fill(l *observability.Line) {
 	}
 	r.tag(colSource, l.Source)
 	r.add(colStream, l.Stream)
-	for _, column := range r.packed {
-		name := column[len(fieldPrefix):]
-		r.add(packedPrefix+name, pack(l.Fields[name]))
+	for _, i := range r.packed {
+		r.add(r.order[i].packed, pack(r.values[i]))
 	}
 }
 
@@ -110,36 +116,47 @@ func (r *row) tag(name, value string) {
 	}
 }
 
-// sort sets order to the columns of the fields. Lines that follow each other mostly have the same ones.
+// sort sets order to the columns of the fields, and values to what they hold. Lines that follow each other mostly have
+// the same columns.
 func (r *row) sort(fields map[string]string) {
-	same := len(fields) == len(r.order)
-	for i := 0; same && i < len(r.order); i++ {
-		_, same = fields[r.order[i][len(fieldPrefix):]]
-	}
-	if same {
+	if len(fields) == len(r.order) && r.take(fields) {
 		return
 	}
 	r.order = r.order[:0]
 	for name := range fields {
 		r.order = append(r.order, r.column(name))
 	}
-	slices.Sort(r.order)
+	slices.SortFunc(r.order, func(a, b column) int { return strings.Compare(a.plain, b.plain) })
+	r.take(fields)
+}
+
+// take sets values to those of the columns in order, false when a column is none of the fields.
+func (r *row) take(fields map[string]string) bool {
+	r.values = r.values[:0]
+	for _, column := range r.order {
+		value, ok := fields[column.name()]
+		if !ok {
+			return false
+		}
+		r.values = append(r.values, value)
+	}
+	return true
 }
 
 // column returns the column of a field.
-func (r *row) column(field string) string {
-	column, ok := r.names[field]
+func (r *row) column(field string) column {
+	known, ok := r.names[field]
 	if ok {
-		return column
+		return known
 	}
-	column = fieldPrefix + field
+	made := column{fieldPrefix + field, packedPrefix + field}
 	if r.names == nil {
-		r.names = make(map[string]string)
+		r.names = make(map[string]column)
 	}
 	if len(r.names) < maxNames {
-		r.names[column[len(fieldPrefix):]] = column // and not field, which may be a part of something large
+		r.names[made.name()] = made // and not field, which may be a part of something large
 	}
-	return column
+	return made
 }
 
 // lineOf reads row i of a block. The block's strings live no longer than the callback, so every value is cloned.
@@ -252,9 +269,17 @@ func isPackable(value string) bool {
 
 // pack returns the bytes of a packable value.
 func pack(value string) string {
-	raw, err := hex.DecodeString(value)
-	if err != nil {
-		panic("embedded: a value is packed that is not packable") // a bug of ours
+	var raw [mostPacked / 2]byte
+	for i := range len(value) / 2 {
+		raw[i] = digit(value[2*i])<<4 | digit(value[2*i+1])
 	}
-	return string(raw)
+	return string(raw[:len(value)/2])
+}
+
+// digit is what a small hexadecimal digit stands for.
+func digit(c byte) byte {
+	if c >= 'a' {
+		return c - 'a' + 10
+	}
+	return c - '0'
 }

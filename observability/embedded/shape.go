@@ -37,19 +37,19 @@ type shaper struct {
 }
 
 // shapeOf returns the shape of l.Raw, false when there is none: nothing of it stands elsewhere, or it holds a mark itself.
-// columns are those of the fields.
-func (s *shaper) shapeOf(l *observability.Line, columns []string) (string, bool) {
+// columns are those of the fields, and values what these hold.
+func (s *shaper) shapeOf(l *observability.Line, columns []column, values []string) (string, bool) {
 	raw := l.Raw
 	if raw == "" || strings.IndexByte(raw, markBegin) >= 0 || strings.IndexByte(raw, markEnd) >= 0 {
 		return "", false
 	}
 	s.cuts = s.cuts[:0]
-	for _, column := range columns {
-		name := column[len(fieldPrefix):]
+	for i, column := range columns {
+		name := column.name()
 		if strings.IndexByte(name, markEnd) >= 0 || name[0] == markBegin {
 			continue
 		}
-		s.cut(raw, name, l.Fields[name], placeOf)
+		s.cut(raw, name, values[i], placeOf)
 	}
 	s.cut(raw, "", l.Message, func(raw, _, message string) int { return strings.Index(raw, message) })
 	if len(s.cuts) == 0 {

@@ -13,7 +13,7 @@ import (
 func shaped(l *observability.Line) (string, bool) {
 	var r row
 	r.sort(l.Fields)
-	return r.shaper.shapeOf(l, r.order)
+	return r.shaper.shapeOf(l, r.order, r.values)
 }
 
 func TestShape_TextIsWhatItWasByteForByte(t *testing.T) {

@@ -108,18 +108,23 @@ func (o Options) sender(r Receiver) (spool.Sender, error) {
 // receivers come first: after a crash between the two, whoever appends the lines again may double some at a receiver,
 // and none is missing there. A receiver whose spool takes no line loses it, which is logged, and holds up nothing.
 func (s *Stream) Append(ctx context.Context, lines []observability.Line) error {
+	return s.AppendNormal(ctx, observability.NormalLines(lines))
+}
+
+// AppendNormal is Append for lines that are in normal form (observability.Line.Normal).
+func (s *Stream) AppendNormal(ctx context.Context, lines []observability.Line) error {
 	var all sync.WaitGroup
 	for _, r := range s.receivers {
 		if wanted := r.Filter.choose(lines); len(wanted) > 0 {
 			all.Go(func() {
-				if err := r.spool.Append(ctx, wanted); err != nil && ctx.Err() == nil && platform.CodeOf(err) != platform.CodeInvalid {
+				if err := r.spool.AppendNormal(ctx, wanted); err != nil && ctx.Err() == nil && platform.CodeOf(err) != platform.CodeInvalid {
 					s.log.ErrorContext(ctx, "lines are not forwarded", "receiver", r.Name, "lines", len(wanted), "error", err)
 				}
 			})
 		}
 	}
 	all.Wait()
-	return s.store.Append(ctx, lines)
+	return observability.AppendNormal(ctx, s.store, lines)
 }
 
 // Query asks the store.

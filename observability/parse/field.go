@@ -10,7 +10,10 @@ import (
 type field struct{ name, value string }
 
 // fieldList collects the fields of one record. Of two with the same name the later one counts.
-type fieldList struct{ list []field }
+type fieldList struct {
+	list []field
+	odd  bool // a name of those in the map is empty or too long
+}
 
 func (f *fieldList) add(name, value string) { f.list = append(f.list, field{name, value}) }
 
@@ -26,7 +29,9 @@ func (f *fieldList) into(extra int, taken ...int) map[string]string {
 		if m == nil {
 			m = make(map[string]string, len(f.list)-i+extra)
 		}
-		m[f.list[i].name] = f.list[i].value
+		name := f.list[i].name
+		f.odd = f.odd || name == "" || len(name) > observability.MaxFieldName
+		m[name] = f.list[i].value
 	}
 	return m
 }

@@ -18,7 +18,7 @@ import (
 var seeds = []string{
 	"plain", `{"level":"error","msg":"x","a":{"b":[1]}}`, `level=info msg="x y" a=b`, "E0102 15:04:05.123456    1 a.go:1] m", "\x1b[31mred\xff",
 	`127.0.0.1 - - [02/Jan/2030:15:04:05 +0000] "GET / HTTP/1.1" 500 12 "-" "curl"`, "[GIN] 2030/01/02 - 15:04:05 | 200 | 1ms | ::1 | GET \"/\"", "<34>Jan  2 15:04:05 h a: b",
-	`{"a":"\ud83d\ude00\u0000","b":-1.5e+3,"c":null,"d":[],"e":{}}`, `trace_id=0af7651916cd43dd8448eb211c80319c span_id=b7ad6b7169203331`, "1:M 02 Jan 2030 15:04:05.000 # x", "\x9b31m\u009d0;t\x07",
+	`{"a":"\ud83d\ude00\u0000","b":-1.5e+3,"c":null,"d":[],"e":{}}`, `{"":"no name","msg":"m"}`, `{"` + strings.Repeat("n", observability.MaxFieldName+1) + `":1,"msg":"m"}`, `trace_id=0af7651916cd43dd8448eb211c80319c span_id=b7ad6b7169203331`, "1:M 02 Jan 2030 15:04:05.000 # x", "\x9b31m\u009d0;t\x07",
 }
 
 func FuzzText(f *testing.F) {
@@ -39,7 +39,9 @@ func FuzzText(f *testing.F) {
 			require.False(t, strings.ContainsAny(v, "\x00\x1b"), "%q", v)
 		}
 		// A message that was not taken out of an envelope reads the same when it is read again.
-		if plain := parse.Text(base, text, nil); plain.Raw == "" && !plain.Truncated {
+		plain := parse.Text(base, text, nil)
+		require.True(t, plain.IsNormal() && l.IsNormal())
+		if plain.Raw == "" && !plain.Truncated {
 			again := parse.Text(base, plain.Message, nil)
 			require.Equal(t, plain.Message, again.Message)
 			require.Equal(t, plain.Level, again.Level)
@@ -114,6 +116,7 @@ func FuzzJoiner(f *testing.F) {
 			covered = int(end.UnixNano()) + 1
 			require.True(t, utf8.ValidString(l.Message))
 			require.LessOrEqual(t, len(l.Message), observability.MaxLineBytes)
+			require.True(t, l.IsNormal())
 		}
 		require.Equal(t, parts, covered)
 	})

@@ -51,7 +51,7 @@ type record struct {
 // NewJoiner returns a joiner of one stream. base holds what all its lines share, Stream included; redact may be nil.
 // Every finished line is handed to emit.
 func NewJoiner(base observability.Line, redact Redact, emit func(observability.Line)) *Joiner {
-	return &Joiner{base: base, redact: redact, emit: emit}
+	return &Joiner{base: base.Normal(), redact: redact, emit: emit}
 }
 
 // Add takes the next part. Its bytes are copied.
@@ -132,9 +132,9 @@ func (j *Joiner) flushPending() {
 
 func (j *Joiner) finish(r *record) {
 	base := j.base
-	base.At, base.Seq, base.Truncated = r.at, r.seq, r.overlong
+	base.At, base.Seq, base.Truncated = r.at.UTC(), r.seq, r.overlong
 	if r.parts > 1 {
-		base.EndAt, base.EndSeq = r.endAt, r.endSeq
+		base.EndAt, base.EndSeq = r.endAt.UTC(), r.endSeq
 	}
 	text := r.first
 	if r.lines > 1 {
@@ -143,7 +143,7 @@ func (j *Joiner) finish(r *record) {
 	if j.redact != nil {
 		text = j.key.Redact(text)
 	}
-	line := Text(base, text, j.redact)
+	line := parseText(base, text, j.redact)
 	if j.trace != nil && j.trace.level != "" && r.lines > 1 && (namesException(text) || plainLevel(text) == observability.LevelUnknown) {
 		line.Level = j.trace.level
 	}

@@ -26,12 +26,18 @@ type Redact func(text string) string
 // Fields that Text may add to those that were written: trace_id and span_id, and logged_at where the time in the line
 // is not that of base.
 func Text(base observability.Line, text string, redact Redact) observability.Line {
+	return parseText(base.Normal(), text, redact)
+}
+
+// parseText is Text for a base in normal form.
+func parseText(base observability.Line, text string, redact Redact) observability.Line {
 	text = strings.TrimSuffix(text, "\r")
 	r, _ := readers.Get().(*reader)
 	defer r.release()
 	r.line, r.text, r.redact = base, text, redact
 	r.line.Level, r.line.Fields = observability.LevelUnknown, nil
-	if isPrintable(text) {
+	printable := isPrintable(text)
+	if printable {
 		r.shown = r.hide(text)
 		r.clean = r.shown
 	} else {
@@ -52,7 +58,16 @@ func Text(base observability.Line, text string, redact Redact) observability.Lin
 	if r.line.Raw == r.line.Message {
 		r.line.Raw = ""
 	}
+	if printable && r.shown == text && r.isNormal() {
+		return r.line
+	}
 	return r.line.Normal()
+}
+
+// isNormal reports whether all of the line is surely in normal form, given that its text is printable: so is every part of
+// it, and no part is longer. It spares most lines being looked at byte by byte once more.
+func (r *reader) isNormal() bool {
+	return !r.decoded && !r.fields.odd && len(r.text) <= observability.MaxFieldValue && len(r.line.Fields) <= observability.MaxFields
 }
 
 // readers spares each record the memory in which its fields are collected.

@@ -1,8 +1,10 @@
 package parse_test
 
 import (
+	"fmt"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/stretchr/testify/require"
@@ -102,4 +104,28 @@ func TestText_SecretThatIsANumberIsHiddenAndTheLineStillRead(t *testing.T) {
 	require.Equal(t, fields{"password": "[redacted]", "a": "password=[redacted]"}, l.Fields)
 	require.NotContains(t, l.Raw+l.Message, "hunter2")
 	require.NotContains(t, l.Raw+l.Message, "12345")
+}
+
+func TestText_EveryLineIsInNormalForm(t *testing.T) {
+	t.Parallel()
+	var many, long strings.Builder
+	many.WriteString(`{"msg":"m"`)
+	for i := range observability.MaxFields + 1 {
+		fmt.Fprintf(&many, `,"n%d":%d`, i, i)
+	}
+	many.WriteString("}")
+	fmt.Fprintf(&long, `{"msg":"m","value":"%s"}`, strings.Repeat("v", observability.MaxFieldValue+1))
+	base := observability.Line{At: time.Now(), Project: "bad\xff", Stream: "stdout"}
+	for _, text := range []string{
+		"plain", `{"msg":"m","a":1}`, `{"":"no name","msg":"m"}`, many.String(), long.String(), "bad \xff text", strings.Repeat("x", observability.MaxLineBytes+1),
+		`{"` + strings.Repeat("n", observability.MaxFieldName+1) + `":"long name","msg":"m"}`,
+	} {
+		l := parse.Text(base, text, nil)
+		require.True(t, l.IsNormal(), "%.60q", text)
+		parse.NewJoiner(base, nil, func(joined observability.Line) {
+			require.True(t, joined.IsNormal(), "%.60q", text)
+			require.Equal(t, l.Fields, joined.Fields)
+			require.Equal(t, `bad\xff`, joined.Project)
+		}).Add(parse.Part{At: time.Now(), Text: []byte(text)})
+	}
 }

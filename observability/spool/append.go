@@ -3,6 +3,7 @@ package spool
 import (
 	"context"
 	"fmt"
+	"slices"
 	"syscall"
 	"time"
 
@@ -14,7 +15,7 @@ import (
 // request is one Append on its way to disk.
 type request struct {
 	frames []frame
-	lines  []observability.Line // of the frames, normal; nil when they are many
+	lines  []observability.Line // of the frames, normal, the caller's own; nil when they are many
 	ends   []observability.Line // the last of each stream
 	done   bool                 // guarded by Spool.writing, like err
 	err    error
@@ -30,6 +31,50 @@ func (r *request) size() (n int64) {
 // Append stores lines on disk. Appends that come while the disk is busy share one write. When an error is returned
 // none of the lines was taken: invalid for a line without a time, unavailable while the disk is full or fails.
 func (s *Spool) Append(ctx context.Context, lines []observability.Line) error {
+	return s.AppendNormal(ctx, observability.NormalLines(lines))
+}
+
+// easing is the longest that an Append waits for a target that falls behind.
+const easing = 20 * time.Millisecond
+
+// awaitRoom reports whether lines may be kept in memory too. While the target takes lines, but more slowly than they come, it
+// waits a little for it: lines that are read back from the disk cost both sides more than they gain by haste.
+func (s *Spool) awaitRoom(ctx context.Context, lines int) bool {
+	s.mu.Lock()
+	room, flows := s.recent.room(lines), s.draining && s.blocked == nil
+	s.mu.Unlock()
+	if room || !flows {
+		return room
+	}
+	wait := time.NewTimer(easing)
+	defer wait.Stop()
+	for {
+		over := false
+		select {
+		case <-s.eased:
+		case <-wait.C:
+			over = true
+		case <-ctx.Done():
+			over = true
+		}
+		s.mu.Lock()
+		room = s.recent.room(lines)
+		s.mu.Unlock()
+		if room || over {
+			return room
+		}
+	}
+}
+
+// free gives back the memory of the frames.
+func (r *request) free() {
+	for i := range r.frames {
+		r.frames[i].free()
+	}
+}
+
+// AppendNormal is Append for lines that are in normal form (observability.Line.Normal).
+func (s *Spool) AppendNormal(ctx context.Context, lines []observability.Line) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
@@ -41,18 +86,12 @@ func (s *Spool) Append(ctx context.Context, lines []observability.Line) error {
 	if len(lines) == 0 {
 		return nil
 	}
-	s.mu.Lock()
-	room := s.recent.room(len(lines))
-	s.mu.Unlock()
-	r := &request{ends: endsOf(lines)}
+	room := s.awaitRoom(ctx, len(lines))
+	r := &request{ends: endsOf(lines), frames: newFrames(lines)}
+	defer r.free()
 	if room {
-		r.lines = make([]observability.Line, 0, len(lines))
+		r.lines = lines
 	}
-	r.frames = newFrames(lines, func(l *observability.Line) {
-		if room {
-			r.lines = append(r.lines, *l)
-		}
-	})
 	s.mu.Lock()
 	s.queue = append(s.queue, r)
 	s.mu.Unlock()
@@ -94,16 +133,14 @@ func (s *Spool) write(queue []*request) error {
 	s.mu.Unlock()
 	now := time.Now()
 	first := seq
-	buffer := make([]byte, 0, size)
 	for _, r := range queue {
 		for i := range r.frames {
 			r.frames[i].seal(seq, now)
-			buffer = append(buffer, r.frames[i].bytes...)
 			seq += r.frames[i].lines
 		}
 	}
 	s.reach("before write")
-	_, err := s.active.WriteAt(buffer, active.size)
+	_, err := s.active.WriteAt(s.together(queue, size), active.size)
 	if err == nil {
 		err = syncData(s.active)
 	}
@@ -134,6 +171,23 @@ func (s *Spool) write(queue []*request) error {
 	return nil
 }
 
+// together returns the bytes of all frames of the requests: of a single frame, its own.
+func (s *Spool) together(queue []*request, size int64) []byte {
+	if len(queue) == 1 && len(queue[0].frames) == 1 {
+		return queue[0].frames[0].bytes
+	}
+	out := slices.Grow(s.written[:0], int(size))
+	for _, r := range queue {
+		for i := range r.frames {
+			out = append(out, r.frames[i].bytes...)
+		}
+	}
+	if s.written = out; cap(out) > mostKept {
+		s.written = nil
+	}
+	return out
+}
+
 // abandon leaves the active segment after a failed write. The next one begins at the same seq, so that what may be on
 // disk behind size is known not to be accepted, even when it cannot be cut off now.
 func (s *Spool) abandon(size int64) {
@@ -141,6 +195,8 @@ func (s *Spool) abandon(size int64) {
 		s.options.Log.Error("a failed write to the log spool cannot be cut off; it is passed over", "error", err)
 	}
 	_ = s.active.Close()
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	s.active = nil
 }
 
@@ -199,9 +255,9 @@ func (s *Spool) rotate() error {
 	if s.active != nil {
 		_ = s.active.Close()
 	}
-	s.active = file
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	s.active = file
 	s.number = fresh.number
 	s.segments = append(s.segments, fresh)
 	s.bytes += fresh.size

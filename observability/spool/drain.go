@@ -15,6 +15,7 @@ import (
 // batch is lines on their way to the target.
 type batch struct {
 	lines   []observability.Line // what the target has not taken of it
+	memory  []observability.Line // of all its lines
 	count   uint64               // lines in it when it was read
 	end     uint64               // seq after its last line
 	spooled time.Time            // when its oldest line was
@@ -41,7 +42,9 @@ func (s *Spool) Run(ctx context.Context) error {
 	last, end := context.WithCancel(context.WithoutCancel(ctx))
 	defer end()
 	defer context.AfterFunc(ctx, func() { time.AfterFunc(lastDrain, end) })()
+	s.setDraining(true)
 	s.drain(ctx, last)
+	s.setDraining(false)
 	for {
 		if n, err := s.drainOnce(last); n == 0 || err != nil {
 			break
@@ -51,6 +54,12 @@ func (s *Spool) Run(ctx context.Context) error {
 		s.options.Log.Error("how far the log spool is drained cannot be saved", "error", err)
 	}
 	return nil
+}
+
+func (s *Spool) setDraining(draining bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.draining = draining
 }
 
 // drain hands lines over until ctx ends, each batch for as long as sending lasts.
@@ -179,8 +188,8 @@ func (s *Spool) readBatch() (b *batch, damaged *segment, err error) {
 	}
 	from, compare, at := s.taken, s.compare, s.place
 	if from >= compare {
-		if lines := s.recent.take(from, s.options.BatchLines); lines != nil {
-			s.batch = &batch{lines: lines, count: uint64(len(lines)), end: from + uint64(len(lines)), spooled: time.Now()}
+		if lines := s.recent.take(s.spare, from, s.options.BatchLines); len(lines) > 0 {
+			s.batch = &batch{lines: lines, memory: lines, count: uint64(len(lines)), end: from + uint64(len(lines)), spooled: time.Now()}
 			s.handed, s.place = s.batch.end, place{}
 			s.mu.Unlock()
 			return s.batch, nil, nil
@@ -192,8 +201,8 @@ func (s *Spool) readBatch() (b *batch, damaged *segment, err error) {
 			segments = append(segments, *segment)
 		}
 	}
+	b = &batch{end: from, lines: s.spare[:0]}
 	s.mu.Unlock()
-	b = &batch{end: from}
 	for i := range segments {
 		full, err := s.readInto(b, &segments[i], &at)
 		if errors.Is(err, errBadFrame) {
@@ -212,7 +221,7 @@ func (s *Spool) readBatch() (b *batch, damaged *segment, err error) {
 	if b.end == from {
 		return nil, nil, nil
 	}
-	b.count, b.suspect = uint64(len(b.lines)), from < compare
+	b.count, b.suspect, b.memory = uint64(len(b.lines)), from < compare, b.lines
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.batch, s.handed, s.place = b, b.end, at
@@ -306,7 +315,7 @@ func (s *Spool) send(ctx context.Context, lines []observability.Line) (done int,
 	if len(lines) == 0 {
 		return 0, 0, nil
 	}
-	err = s.append(ctx, lines)
+	err = observability.AppendNormal(ctx, s.options.Target, lines)
 	var refused *RefusedError
 	switch {
 	case err == nil:
@@ -364,6 +373,12 @@ func (s *Spool) take(b *batch, rejected uint64) {
 	s.refused = 0
 	now := time.Now()
 	s.taken, s.batch = b.end, nil
+	clear(b.memory)
+	s.spare = b.memory[:0]
+	select {
+	case s.eased <- struct{}{}:
+	default:
+	}
 	s.waiting -= b.count
 	if n := len(s.history); n > 0 && now.Sub(s.history[n-1].began) < momentEvery {
 		s.history[n-1].when, s.history[n-1].seq = now, b.end

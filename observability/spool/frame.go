@@ -5,6 +5,8 @@ import (
 	"errors"
 	"hash/crc32"
 	"io"
+	"slices"
+	"sync"
 	"time"
 
 	"github.com/fairlead/fairlead/observability"
@@ -25,13 +27,19 @@ const (
 	maxFrameBytes = 512 << 10
 	// maxFrame is more than any frame has: one line of full size may lie over maxFrameBytes.
 	maxFrame = 4 << 20
+	// mostKept is the most memory that is kept to be used again, of a frame and of what is written at once.
+	mostKept = 1 << 20
 )
+
+// frameMemory spares each Append the memory for its lines.
+var frameMemory = sync.Pool{New: func() any { return new([]byte) }}
 
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
 // frame is one frame whose seqs are not given out yet, in memory.
 type frame struct {
 	bytes    []byte
+	kept     *[]byte // where it came from; nil once it went back
 	lines    uint64
 	span     uint64 // seqs from its first line to after its last one
 	sum      uint32 // of the lines
@@ -39,20 +47,14 @@ type frame struct {
 	from, to time.Time // of the lines' own times
 }
 
-// newFrames encodes lines, as every store keeps them, into frames, and shows each, normal, to seen.
-func newFrames(lines []observability.Line, seen func(l *observability.Line)) []frame {
+// newFrames encodes lines in normal form into frames.
+func newFrames(lines []observability.Line) []frame {
 	var out []frame
 	for len(lines) > 0 {
 		b := newFrameBuilder(min(len(lines), maxFrameLines) * 160)
 		n := 0
 		for n < len(lines) && n < maxFrameLines && len(b.frame.bytes) < maxFrameBytes {
-			l := &lines[n]
-			if !l.IsNormal() {
-				normal := l.Normal()
-				l = &normal
-			}
-			b.add(l, uint64(n))
-			seen(l)
+			b.add(&lines[n], uint64(n))
 			n++
 		}
 		out = append(out, b.finish())
@@ -64,18 +66,31 @@ func newFrames(lines []observability.Line, seen func(l *observability.Line)) []f
 // frameBuilder encodes lines into a frame.
 type frameBuilder struct {
 	frame  frame
-	before observability.Line
+	before *observability.Line
 	last   uint64
 }
 
 func newFrameBuilder(size int) *frameBuilder {
-	return &frameBuilder{frame: frame{bytes: make([]byte, frameHead, frameHead+size)}}
+	kept, _ := frameMemory.Get().(*[]byte)
+	return &frameBuilder{
+		frame: frame{bytes: slices.Grow((*kept)[:0], frameHead+size)[:frameHead], kept: kept}, before: &observability.Line{},
+	}
 }
 
-// add appends a line whose seq is that much after the frame's first. The first line has offset 0.
+// free gives the memory of the frame back.
+func (f *frame) free() {
+	if f.kept != nil && cap(f.bytes) <= mostKept {
+		*f.kept = f.bytes
+		frameMemory.Put(f.kept)
+	}
+	f.bytes, f.kept = nil, nil
+}
+
+// add appends a line whose seq is that much after the frame's first. The first line has offset 0. The line may not change
+// until the next one was added.
 func (b *frameBuilder) add(l *observability.Line, offset uint64) {
 	f := &b.frame
-	f.bytes = appendLine(f.bytes, &b.before, l, offset-b.last)
+	f.bytes = appendLine(f.bytes, b.before, l, offset-b.last)
 	f.counts[levelIndex(l.Level)]++
 	if f.lines == 0 || l.At.Before(f.from) {
 		f.from = l.At
@@ -84,7 +99,7 @@ func (b *frameBuilder) add(l *observability.Line, offset uint64) {
 		f.to = l.At
 	}
 	f.lines++
-	b.before, b.last = *l, offset
+	b.before, b.last = l, offset
 	f.span = offset + 1
 }
 

@@ -203,7 +203,8 @@ func (f *storedFrame) without(drop func(seq uint64, l *observability.Line) bool,
 		if b.frame.lines == 0 {
 			first = seq
 		}
-		b.add(l, seq-first)
+		kept := *l
+		b.add(&kept, seq-first)
 		return true
 	})
 	return b.finish(), first, err

@@ -140,7 +140,7 @@ func (w *world) tear(t *rapid.T, old *Spool) {
 	numbers, err := listSegments(w.dir)
 	require.NoError(t, err)
 	if len(numbers) > 0 {
-		f := newFrames(numbered(0, 5), unseen)[0]
+		f := newFrames(numbered(0, 5))[0]
 		f.seal(old.next, time.Now())
 		file, err := os.OpenFile(filepath.Join(w.dir, segmentName(numbers[len(numbers)-1])), os.O_WRONLY|os.O_APPEND, 0)
 		require.NoError(t, err)

@@ -22,14 +22,10 @@ import (
 
 // Sender takes lines. An invalid error (platform.CodeInvalid) says that it will never take these together; a *RefusedError
 // that it is done with them; any other error says to try again, after as long as its method RetryAfter()
-// time.Duration says where it has one.
+// time.Duration says where it has one. Lines are in normal form (observability.Line.Normal); one that relies on it has a
+// method AppendNormal.
 type Sender interface {
 	Append(ctx context.Context, lines []observability.Line) error
-}
-
-// NormalSender is a Sender that need not see to it that lines are normal (observability.Line.Normal): those of a spool are.
-type NormalSender interface {
-	AppendNormal(ctx context.Context, lines []observability.Line) error
 }
 
 // RefusedError is the error of a Sender that is done with lines, of which it will never take some.
@@ -87,9 +83,8 @@ func (o Options) withDefaults() Options {
 type Spool struct {
 	options  Options
 	store    observability.Logs // the target where it can be queried, else nil
-	append   func(ctx context.Context, lines []observability.Line) error
-	durable  time.Duration // how long the target may still lose what it took
-	visible  time.Duration // how long the target may hide what it took
+	durable  time.Duration      // how long the target may still lose what it took
+	visible  time.Duration      // how long the target may hide what it took
 	opened   time.Time
 	lock     *os.File
 	position *positionFile // written with mu held
@@ -98,33 +93,38 @@ type Spool struct {
 
 	acknowledged time.Time // by Run, the last time
 
+	eased chan struct{} // tells an Append that waits that the target took lines
+
 	writing sync.Mutex // held by the one Append that writes for all that wait, and by what replaces files
-	active  *os.File   // the last segment, written to; nil before the first write and after a failed one
+	active  *os.File   // the last segment, written to; nil before the first write and after a failed one. It is set with mu held too
 	checked time.Time  // when the free space was looked at
+	written []byte     // memory for what is written at once
 
 	files sync.RWMutex // held for writing while files are replaced or removed, for reading while they are opened
 
 	mu        sync.Mutex // guards the fields below
 	queue     []*request
-	segments  []*segment // ascending; the last one may be active
-	number    uint64     // of the newest segment ever made
-	next      uint64     // seq of the next line
-	bytes     int64      // of all segments
-	saved     position   // as on disk
-	compare   uint64     // lines before it may be in the target already: a run before handed them over
-	handed    uint64     // lines before it were given to the target in this run, or are being given
-	taken     uint64     // the target took every line before it
-	waiting   uint64     // lines that the target has not taken
-	batch     *batch     // on its way to the target; nil between two
-	recent    recent     // the newest lines, as they were accepted
-	ends      ends       // where each stream ends
-	history   []moment   // when the target had taken how much; the newest last
-	seen      uint64     // the target shows every line before it
-	place     place      // where the next batch is read
-	refused   uint64     // lines of the present batch that the target refused for good
-	delivered uint64     // lines that it took since Open
-	blocked   error      // why the target takes nothing now
-	failed    time.Time  // when it last took nothing
+	segments  []*segment           // ascending; the last one may be active
+	number    uint64               // of the newest segment ever made
+	next      uint64               // seq of the next line
+	bytes     int64                // of all segments
+	saved     position             // as on disk
+	compare   uint64               // lines before it may be in the target already: a run before handed them over
+	handed    uint64               // lines before it were given to the target in this run, or are being given
+	taken     uint64               // the target took every line before it
+	waiting   uint64               // lines that the target has not taken
+	batch     *batch               // on its way to the target; nil between two
+	spare     []observability.Line // memory for the next batch
+	draining  bool                 // Run is at work
+	recent    recent               // the newest lines, as they were accepted
+	ends      ends                 // where each stream ends
+	history   []moment             // when the target had taken how much; the newest last
+	seen      uint64               // the target shows every line before it
+	place     place                // where the next batch is read
+	refused   uint64               // lines of the present batch that the target refused for good
+	delivered uint64               // lines that it took since Open
+	blocked   error                // why the target takes nothing now
+	failed    time.Time            // when it last took nothing
 	closed    bool
 }
 
@@ -158,12 +158,8 @@ func Open(options Options) (*Spool, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open the spool in %s: %w", options.Dir, err)
 	}
-	s := &Spool{options: options, lock: lock, opened: time.Now(), visible: visibleAfter, wake: make(chan struct{}, 1)}
+	s := &Spool{options: options, lock: lock, opened: time.Now(), visible: visibleAfter, wake: make(chan struct{}, 1), eased: make(chan struct{}, 1)}
 	s.store, _ = options.Target.(observability.Logs)
-	s.append = options.Target.Append
-	if target, ok := options.Target.(NormalSender); ok {
-		s.append = target.AppendNormal
-	}
 	if target, ok := options.Target.(interface{ Durable() time.Duration }); ok {
 		s.durable = target.Durable()
 	}

@@ -153,15 +153,12 @@ func TestSpool_KeepsTheContractOfItsStore(t *testing.T) {
 	})
 }
 
-// unseen is for frames of which the lines play no part.
-func unseen(*observability.Line) {}
-
 func TestLine_ComesBackWholeWhateverIsInIt(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {
 		lines := rapid.SliceOfN(rapid.Custom(anyLine), 1, 30).Draw(t, "lines")
 		var got []observability.Line
-		for _, f := range newFrames(lines, unseen) {
+		for _, f := range newFrames(observability.NormalLines(lines)) {
 			f.seal(1, start)
 			stored, err := readFrame(strings.NewReader(string(f.bytes)), 0, int64(len(f.bytes)))
 			require.NoError(t, err)
@@ -184,7 +181,7 @@ func TestLine_PartsOfTheTextAreOnDiskOnceAndPartsAgain(t *testing.T) {
 	raw := `{"msg":"a message that is long enough to tell","user":"ada","user":"again"}`
 	l := observability.Line{At: start, Raw: raw, Message: raw[8:45], Fields: map[string]string{raw[48:52]: raw[55:58], "not": "there", "x": ""}}
 	delete(l.Fields, "x")
-	f := newFrames([]observability.Line{l}, unseen)[0]
+	f := newFrames([]observability.Line{l.Normal()})[0]
 	require.Less(t, len(f.bytes), frameHead+len(raw)+50)
 	f.seal(1, start)
 	stored, err := readFrame(strings.NewReader(string(f.bytes)), 0, int64(len(f.bytes)))
@@ -237,7 +234,7 @@ func anyLine(t *rapid.T) observability.Line {
 }
 
 func FuzzReadFrame(f *testing.F) {
-	whole := newFrames(numbered(0, 3), unseen)[0]
+	whole := newFrames(numbered(0, 3))[0]
 	whole.seal(7, start)
 	f.Add(whole.bytes)
 	f.Fuzz(func(_ *testing.T, raw []byte) {
@@ -454,7 +451,7 @@ func TestOpen_TornTailIsCutOffAndWhatIsBeforeItKept(t *testing.T) {
 	file := filepath.Join(dir, segmentName(1))
 	whole, err := os.ReadFile(file)
 	require.NoError(t, err)
-	next := newFrames(numbered(10, 20), unseen)[0]
+	next := newFrames(numbered(10, 20))[0]
 	next.seal(11, time.Now())
 	for cut := range len(next.bytes) {
 		require.NoError(t, os.WriteFile(file, append(whole[:len(whole):len(whole)], next.bytes[:cut]...), 0o600))
@@ -615,4 +612,68 @@ func TestSpool_WhatIsOnItsWayAtTheEndIsNotBrokenOff(t *testing.T) {
 	require.NoError(t, <-ended)
 	require.Equal(t, []error{nil}, target.ended, "it was sent once, and whole")
 	require.Zero(t, s.Stats().Lines)
+}
+
+// The race detector is what looks: the segment that is written to is told from the others while another one is begun.
+func TestSpool_SegmentsBeginWhileOthersAreDoneWith(t *testing.T) {
+	t.Parallel()
+	target := &memory{}
+	s := open(t, Options{Target: target, SegmentBytes: 2 << 10}, true)
+	stop := make(chan struct{})
+	ended := make(chan error, 1)
+	go func() {
+		var err error
+		for {
+			select {
+			case <-stop:
+				ended <- err
+				return
+			default:
+				err = errors.Join(err, s.acknowledge(time.Now()))
+			}
+		}
+	}()
+	const rounds, each = 50, 20
+	for i := range rounds {
+		require.NoError(t, s.Append(t.Context(), numbered(i*each, (i+1)*each)))
+	}
+	require.Eventually(t, func() bool { return s.Stats().State == StateIdle }, 10*time.Second, time.Millisecond)
+	close(stop)
+	require.NoError(t, <-ended)
+	same(t, numbered(0, rounds*each), target.All())
+}
+
+// gated takes nothing while its gate is held.
+type gated struct {
+	memory
+
+	gate sync.Mutex
+}
+
+func (g *gated) Append(ctx context.Context, lines []observability.Line) error {
+	g.gate.Lock()
+	defer g.gate.Unlock()
+	return g.memory.Append(ctx, lines)
+}
+
+func TestSpool_AnAppendWaitsALittleForATargetThatFallsBehind(t *testing.T) {
+	t.Parallel()
+	target := &gated{}
+	target.gate.Lock()
+	s := open(t, Options{Target: target}, true)
+	appended, full := 0, false
+	for !full {
+		require.NoError(t, s.Append(t.Context(), numbered(appended, appended+1024)))
+		appended += 1024
+		s.mu.Lock()
+		full = !s.recent.room(1024) && s.batch != nil && s.draining
+		s.mu.Unlock()
+	}
+	began := time.Now()
+	require.NoError(t, s.Append(t.Context(), numbered(appended, appended+1024)))
+	require.GreaterOrEqual(t, time.Since(began), easing)
+	appended += 1024
+	target.gate.Unlock()
+	require.Eventually(t, func() bool { return s.Stats().State == StateIdle }, 10*time.Second, time.Millisecond)
+	same(t, numbered(0, appended), target.All())
 }

@@ -1,6 +1,7 @@
-// Package blueprint reads fairlead.yaml, the text that describes a project's services.
+// Package blueprint reads the texts that people write about a project: fairlead.yaml, which describes its services, and
+// its policy.
 //
-// It owns the format: its fields, defaults and limits, and the words of its errors. It is pure: text in, specs or
+// It owns the formats: their fields, defaults and limits, and the words of their errors. It is pure: text in, specs or
 // errors with line and column out. It must not know hosts, engines, databases or what runs now.
 package blueprint
 
@@ -51,7 +52,7 @@ func (b *Blueprint) Service(name string) (platform.ServiceSpec, bool) {
 // message is the first problem with its line and column, and its hint says how to mend it and lists the others.
 // Nothing is returned with an error: a blueprint is valid or it is not.
 func Parse(text []byte) (*Blueprint, error) {
-	d := &decoder{}
+	d := &decoder{format: blueprintFormat}
 	if root := d.document(text); root != nil {
 		if b := d.blueprint(root); len(d.problems) == 0 {
 			return b, nil
@@ -60,10 +61,14 @@ func Parse(text []byte) (*Blueprint, error) {
 	return nil, d.err()
 }
 
+var blueprintFormat = format{
+	file: FileName, noun: "a blueprint", begin: "Begin with project: and services:.", single: "One file describes one project", most: MaxSize,
+}
+
 // document returns the root mapping of the text's only YAML document, or nil with the problem noted.
 func (d *decoder) document(text []byte) *yaml.Node {
-	if len(text) > MaxSize {
-		d.addAt(1, 1, "the file has %d bytes, and a blueprint may have %d", len(text), MaxSize)
+	if len(text) > d.format.most {
+		d.addAt(1, 1, "the file has %d bytes, and %s may have %d", len(text), d.format.noun, d.format.most)
 		return nil
 	}
 	if line, column, ok := invalidUTF8(text); ok {
@@ -73,14 +78,14 @@ func (d *decoder) document(text []byte) *yaml.Node {
 	reader := yaml.NewDecoder(bytes.NewReader(text))
 	var doc, more yaml.Node
 	if err := reader.Decode(&doc); errors.Is(err, io.EOF) || err == nil && isEmpty(&doc) {
-		d.addAt(1, 1, "the file is empty").hint = "Begin with project: and services:."
+		d.addAt(1, 1, "the file is empty").hint = d.format.begin
 		return nil
 	} else if err != nil {
 		d.problems = append(d.problems, syntaxProblem(text, err))
 		return nil
 	}
 	if err := reader.Decode(&more); err == nil {
-		d.add(&more, "", "a second YAML document begins here").hint = "One file describes one project: remove the --- line and what follows."
+		d.add(&more, "", "a second YAML document begins here").hint = d.format.single + ": remove the --- line and what follows."
 		return nil
 	} else if !errors.Is(err, io.EOF) {
 		d.problems = append(d.problems, syntaxProblem(text, err))

@@ -14,9 +14,18 @@ import (
 
 // decoder walks the YAML nodes by hand, so that every problem knows its place and all of them are found in one reading.
 type decoder struct {
+	format   format
 	problems []*problem
 	nodes    int // values read so far, aliases expanded
 	tooMany  bool
+}
+
+// format is what a text is, for the words of its errors.
+type format struct {
+	file, noun string
+	begin      string // how an empty one is mended
+	single     string // why there is one document
+	most       int    // bytes
 }
 
 // problem is one thing that is wrong, where it is, and how to mend it.
@@ -71,8 +80,8 @@ func (d *decoder) err() error {
 			hint.WriteString(" " + p.hint)
 		}
 	}
-	return platform.Errorf(platform.CodeInvalid, "%s, %s.", FileName, first).
-		WithHint("%s", strings.TrimPrefix(hint.String(), "\n")).WithField(FileName)
+	return platform.Errorf(platform.CodeInvalid, "%s, %s.", d.format.file, first).
+		WithHint("%s", strings.TrimPrefix(hint.String(), "\n")).WithField(d.format.file)
 }
 
 // fields are the keys of a mapping and what reads each, in the order in which messages list them.

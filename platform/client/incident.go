@@ -18,6 +18,11 @@ func (c *Client) GetIncident(ctx context.Context, id platform.IncidentID) (platf
 	return get[platform.IncidentDetail](ctx, c, nil, "incidents", "incident="+string(id))
 }
 
+// ListIncidentEvidence returns all that was frozen for the newest diagnosis of an incident, the facts as data among it.
+func (c *Client) ListIncidentEvidence(ctx context.Context, id platform.IncidentID) (platform.List[platform.Evidence], error) {
+	return get[platform.List[platform.Evidence]](ctx, c, nil, "incidents", "incident="+string(id), "evidence")
+}
+
 // Diagnose asks for a fresh diagnosis, made in the background.
 func (c *Client) Diagnose(ctx context.Context, id platform.IncidentID) (platform.Incident, error) {
 	return send[platform.Incident](ctx, c, request{method: http.MethodPost}, "incidents", "incident="+string(id), "diagnoses")

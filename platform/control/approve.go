@@ -3,9 +3,11 @@ package control
 import (
 	"context"
 	"fmt"
+	"slices"
 
 	"github.com/fairlead/fairlead/platform"
 	"github.com/fairlead/fairlead/platform/jobs"
+	"github.com/fairlead/fairlead/platform/policy"
 	"github.com/fairlead/fairlead/platform/store"
 )
 
@@ -16,9 +18,13 @@ func (p *Plane) Decide(ctx context.Context, actor platform.Actor, id platform.Pl
 	if err := authorize(actor, verbRead, ""); err != nil {
 		return platform.Plan{}, err
 	}
+	spent, err := p.spendingOn(ctx, id)
+	if err != nil {
+		return platform.Plan{}, err
+	}
 	var plan platform.Plan
 	visible := false
-	err := p.store.InTx(ctx, func(tx *store.Tx) error {
+	err = p.store.InTx(ctx, func(tx *store.Tx) error {
 		found, err := tx.LockPlan(ctx, id)
 		if err != nil {
 			return err
@@ -27,10 +33,11 @@ func (p *Plane) Decide(ctx context.Context, actor platform.Actor, id platform.Pl
 			return err
 		}
 		plan, visible = found, true
-		if err := p.refuse(ctx, tx, actor, found, req); err != nil {
+		v, err := p.refuse(ctx, tx, actor, decision{DecideRequest: req, plan: found, spent: spent})
+		if err != nil {
 			return err
 		}
-		plan, err = p.decide(ctx, tx, actor, found, req)
+		plan, err = p.decide(ctx, tx, actor, found, req, v)
 		return err
 	})
 	if err == nil {
@@ -74,16 +81,62 @@ func (p *Plane) recordRefusal(ctx context.Context, actor platform.Actor, plan pl
 	})
 }
 
-// refuse returns why this decision is not taken, nil when it may be.
-func (p *Plane) refuse(ctx context.Context, tx *store.Tx, actor platform.Actor, plan platform.Plan, req platform.DecideRequest) error {
-	if err := authorize(actor, verbDecide, plan.Project); err != nil {
+// spendingOn is what the project of a plan spent, where its policy wants to know. A plan that is not there is told later.
+func (p *Plane) spendingOn(ctx context.Context, id platform.PlanID) (*policy.Spent, error) {
+	var plan platform.Plan
+	err := p.store.View(ctx, func(tx *store.Tx) error {
+		var err error
+		plan, err = tx.PlanByID(ctx, id)
 		return err
+	})
+	if err != nil {
+		if platform.CodeOf(err) == platform.CodeNotFound {
+			return nil, nil //nolint:nilnil // told later
+		}
+		return nil, err
 	}
-	if err := p.refuseState(plan); err != nil {
-		return err
+	return p.spending(ctx, plan.Project, plan.Body.Action.Kind), nil
+}
+
+// decision is what somebody decides about a plan.
+type decision struct {
+	platform.DecideRequest
+	plan  platform.Plan // locked
+	spent *policy.Spent
+}
+
+// refuse returns why this decision is not taken, nil when it may be, with what policy says of the plan.
+func (p *Plane) refuse(ctx context.Context, tx *store.Tx, actor platform.Actor, req decision) (verdict, error) {
+	if err := authorize(actor, verbDecide, req.plan.Project); err != nil {
+		return verdict{}, err
 	}
-	if req.Hash != "" && req.Hash != plan.Hash {
-		return platform.Errorf(platform.CodeConflict, "The hash %s is not that of the plan, %s.", platform.Truncate(req.Hash, 16), platform.Truncate(plan.Hash, 16)).
+	if err := p.refuseState(req.plan); err != nil {
+		return verdict{}, err
+	}
+	if err := refuseAgain(actor, req.plan, req.Hash); err != nil || !req.Approve {
+		return verdict{}, err
+	}
+	slot, err := tx.SlotByID(ctx, req.plan.Body.SlotID)
+	if err != nil {
+		return verdict{}, err
+	}
+	v, err := p.askPolicy(ctx, tx, planRequest(slot, req.plan.Body, req.plan.Approvals, req.spent, actor))
+	if err != nil {
+		return v, err
+	}
+	if err := policy.MayApprove(v.policy, v.PolicyDecision, actor, req.plan.Body); err != nil {
+		return v, err
+	}
+	if err := refuseValue(req.plan, req.DecideRequest, v.enough(approving(req.plan, actor))); err != nil {
+		return v, err
+	}
+	return v, v.refusal()
+}
+
+// refuseAgain refuses a decision on another plan than the one that was read, and a second one by the same person.
+func refuseAgain(actor platform.Actor, plan platform.Plan, hash string) error {
+	if hash != "" && hash != plan.Hash {
+		return platform.Errorf(platform.CodeConflict, "The hash %s is not that of the plan, %s.", platform.Truncate(hash, 16), platform.Truncate(plan.Hash, 16)).
 			WithHint("Read the plan again; what was read is what is approved.").WithField("hash")
 	}
 	for _, a := range plan.Approvals {
@@ -92,24 +145,25 @@ func (p *Plane) refuse(ctx context.Context, tx *store.Tx, actor platform.Actor, 
 				WithHint("Another person must give the next approval.")
 		}
 	}
-	if !req.Approve {
-		return nil
-	}
-	if err := p.o.Policy.mayDecide(actor, plan.Body); err != nil {
-		return err
-	}
-	if err := refuseValue(plan, req); err != nil {
-		return err
-	}
-	slot, err := tx.SlotByID(ctx, plan.Body.SlotID)
-	if err != nil {
-		return err
-	}
-	if slot.Autonomy == platform.AutonomyOff || slot.Autonomy == platform.AutonomySuggest {
-		return platform.Errorf(platform.CodeDenied, "The autonomy of %s is %s: plans are advice and are not carried out.", slot.Ref(), slot.Autonomy).
-			WithHint("Do it yourself, or set its autonomy to approve.")
-	}
 	return nil
+}
+
+// approving is the plan with one more approval, as policy looks at it.
+func approving(plan platform.Plan, actor platform.Actor) platform.Plan {
+	plan.Approvals = append(slices.Clone(plan.Approvals), platform.Approval{PlanHash: plan.Hash, Actor: actor, Approved: true})
+	return plan
+}
+
+// enough reports whether as many different people as policy asks for, and the plan when it was made, approved this very
+// hash, counting only those whom policy lets approve it.
+func (v verdict) enough(plan platform.Plan) bool {
+	who := map[string]bool{}
+	for _, a := range plan.Approvals {
+		if a.Approved && a.PlanHash == plan.Hash && policy.MayApprove(v.policy, v.PolicyDecision, a.Actor, plan.Body) == nil {
+			who[a.Actor.Principal()] = true
+		}
+	}
+	return len(who) >= max(plan.Body.Approvals, v.Approvals)
 }
 
 func (p *Plane) refuseState(plan platform.Plan) error {
@@ -135,11 +189,11 @@ func (p *Plane) refuseState(plan platform.Plan) error {
 }
 
 // refuseValue sees to it that exactly one of proposer and approver gives the value of a variable.
-func refuseValue(plan platform.Plan, req platform.DecideRequest) error {
+func refuseValue(plan platform.Plan, req platform.DecideRequest, last bool) error {
 	a := plan.Body.Action
 	open := a.Kind == platform.ActionSetEnv && a.EnvValue == "" && a.FromRelease == 0
 	switch {
-	case open && req.EnvValue == "" && lastApproval(plan):
+	case open && req.EnvValue == "" && last:
 		return platform.Errorf(platform.CodeInvalid, "The plan needs the value of %s.", a.EnvKey).
 			WithHint("Give it with the approval: fairlead approve %s --value ....", plan.ID).WithField("env_value")
 	case !open && req.EnvValue != "":
@@ -149,10 +203,7 @@ func refuseValue(plan platform.Plan, req platform.DecideRequest) error {
 	return checkValue(platform.Variable{Key: a.EnvKey, Value: req.EnvValue})
 }
 
-// lastApproval reports whether one more approval is enough.
-func lastApproval(plan platform.Plan) bool { return len(plan.Approvals)+1 >= plan.Body.Approvals }
-
-func (p *Plane) decide(ctx context.Context, tx *store.Tx, actor platform.Actor, plan platform.Plan, req platform.DecideRequest) (platform.Plan, error) {
+func (p *Plane) decide(ctx context.Context, tx *store.Tx, actor platform.Actor, plan platform.Plan, req platform.DecideRequest, v verdict) (platform.Plan, error) {
 	now := p.now()
 	approval := platform.Approval{
 		ID: platform.NewID[platform.ApprovalID](platform.PrefixApproval), PlanID: plan.ID, PlanHash: plan.Hash, Actor: actor,
@@ -170,9 +221,9 @@ func (p *Plane) decide(ctx context.Context, tx *store.Tx, actor platform.Actor, 
 			return plan, err
 		}
 	}
-	enough := lastApproval(plan)
 	plan.Approvals = append(plan.Approvals, approval)
-	p.recordDecision(tx, actor, plan, approval)
+	enough := v.enough(plan)
+	p.recordDecision(tx, actor, plan, approval, max(1, plan.Body.Approvals, v.Approvals))
 	switch {
 	case !req.Approve:
 		plan.State, plan.DecidedAt, plan.FinishedAt, plan.Outcome = platform.PlanRejected, &now, &now, "Rejected by "+actor.Name+"."
@@ -193,12 +244,12 @@ func claimed(won bool, err error) error {
 	return err
 }
 
-func (p *Plane) recordDecision(tx *store.Tx, actor platform.Actor, plan platform.Plan, a platform.Approval) {
+func (p *Plane) recordDecision(tx *store.Tx, actor platform.Actor, plan platform.Plan, a platform.Approval, needed int) {
 	kind, word := platform.EventPlanApproved, "approved"
 	if !a.Approved {
 		kind, word = platform.EventPlanRejected, "rejected"
 	}
-	summary := fmt.Sprintf("%s %s: %s (%d of %d).", actor.Name, word, plan.Body.Title, len(plan.Approvals), max(1, plan.Body.Approvals))
+	summary := fmt.Sprintf("%s %s: %s (%d of %d).", actor.Name, word, plan.Body.Title, len(plan.Approvals), needed)
 	if a.Comment != "" {
 		summary += " " + platform.Truncate(a.Comment, 300)
 	}

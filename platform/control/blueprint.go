@@ -11,6 +11,7 @@ import (
 	"github.com/fairlead/fairlead/platform"
 	"github.com/fairlead/fairlead/platform/blueprint"
 	"github.com/fairlead/fairlead/platform/jobs"
+	"github.com/fairlead/fairlead/platform/policy"
 	"github.com/fairlead/fairlead/platform/store"
 )
 
@@ -105,7 +106,11 @@ func (p *Plane) applyBlueprint(ctx context.Context, tx *store.Tx, actor platform
 		was[s.Name] = s
 		specs = append(specs, s.Spec)
 	}
-	ap := applying{plane: p, tx: tx, project: project, environments: environments, slots: slots}
+	held, err := tx.PolicyOf(ctx, project)
+	if err != nil {
+		return a, err
+	}
+	ap := applying{plane: p, tx: tx, project: project, environments: environments, slots: slots, policy: held.Policy}
 	for _, spec := range bp.Services {
 		if err := ap.service(ctx, &a, was, spec); err != nil {
 			return a, err
@@ -155,6 +160,7 @@ type applying struct {
 	project      platform.Project
 	environments []platform.Environment
 	slots        []platform.Slot
+	policy       platform.Policy // that holds
 }
 
 func (ap applying) service(ctx context.Context, a *applied, was map[string]platform.Service, spec platform.ServiceSpec) error {
@@ -193,7 +199,7 @@ func (ap applying) slot(ctx context.Context, env platform.Environment, service p
 	slot := platform.Slot{
 		ID: platform.NewID[platform.SlotID](platform.PrefixSlot), ProjectID: ap.project.ID, EnvironmentID: env.ID, ServiceID: service.ID,
 		Project: ap.project.Name, Environment: env.Name, Service: service.Name, Generation: 1,
-		Autonomy: platform.AutonomyApprove, CreatedAt: ap.plane.now(),
+		Autonomy: policy.Autonomy(ap.policy, env.Name, service.Name), CreatedAt: ap.plane.now(),
 	}
 	if i >= 0 {
 		slot = ap.slots[i]

@@ -90,6 +90,9 @@ func (p *Plane) SetEnv(ctx context.Context, actor platform.Actor, req platform.S
 		if err != nil {
 			return err
 		}
+		if err := p.permit(ctx, tx, actor, slot, platform.Action{Kind: platform.ActionSetEnv}, nil); err != nil {
+			return err
+		}
 		result, err = p.setEnv(ctx, tx, actor, envChange{slot: slot, set: req.Set, unset: req.Unset, deploy: !req.NoDeploy})
 		return err
 	})

@@ -94,6 +94,9 @@ func (p *Plane) Deploy(ctx context.Context, actor platform.Actor, req platform.D
 		if err != nil {
 			return err
 		}
+		if err := p.permit(ctx, tx, actor, slot, platform.Action{Kind: platform.ActionDeploy}, nil); err != nil {
+			return err
+		}
 		order, err := p.orderFor(ctx, tx, slot, req)
 		if err != nil {
 			return err
@@ -189,6 +192,9 @@ func (p *Plane) Rollback(ctx context.Context, actor platform.Actor, req platform
 	err := p.store.InTx(ctx, func(tx *store.Tx) error {
 		slot, err := lockSlot(ctx, tx, actor, verbRollback, req.SlotRef)
 		if err != nil {
+			return err
+		}
+		if err := p.permit(ctx, tx, actor, slot, platform.Action{Kind: platform.ActionRollback}, nil); err != nil {
 			return err
 		}
 		release, err := rollbackTarget(ctx, tx, slot, req.ToRelease)

@@ -446,7 +446,7 @@ func TestAutonomy_SuggestAndOff(t *testing.T) {
 	autonomy(platform.AutonomySuggest)
 	plan := b.propose(fixer, platform.Action{Kind: platform.ActionRollback})
 	_, err := b.Decide(ctx, ada, plan.ID, yes())
-	code(t, platform.CodeDenied, err, "plans are advice")
+	code(t, platform.CodeConflict, err, "plans are advice")
 	autonomy(platform.AutonomyOff)
 	_, err = b.Propose(ctx, fixer, platform.ProposeRequest{Action: platform.Action{Kind: platform.ActionRestart, Slot: "shop/api"}})
 	code(t, platform.CodeDenied, err, "are off")

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/fairlead/fairlead/platform"
+	"github.com/fairlead/fairlead/platform/policy"
 	"github.com/fairlead/fairlead/platform/store"
 )
 
@@ -26,18 +27,26 @@ type reverter = func(ctx context.Context, project, commit, head string) error
 // It makes the change once: called again for a plan that is executing or has ended, it returns the plan as it is. A
 // plan that is stale is returned as such, without an error.
 func (p *Plane) ExecutePlan(ctx context.Context, id platform.PlanID, hash string, revert func(ctx context.Context, project, commit, head string) error) (platform.Plan, error) {
+	spent, err := p.spendingOn(ctx, id)
+	if err != nil {
+		return platform.Plan{}, err
+	}
 	var plan platform.Plan
 	awaitsGit := false
-	err := p.store.InTx(ctx, func(tx *store.Tx) error {
+	err = p.store.InTx(ctx, func(tx *store.Tx) error {
 		var slot platform.Slot
 		var err error
 		if slot, plan, err = p.lockApproved(ctx, tx, id, hash); err != nil || plan.State != platform.PlanApproved {
 			return err
 		}
-		if awaitsGit, err = p.mustRevert(ctx, tx, slot, plan); err != nil || awaitsGit {
+		look, err := p.look(ctx, tx, slot, plan, spent)
+		if err != nil {
 			return err
 		}
-		plan, err = p.begin(ctx, tx, slot, plan)
+		if awaitsGit = look.revert; awaitsGit {
+			return nil
+		}
+		plan, err = p.begin(ctx, tx, slot, plan, look)
 		return err
 	})
 	if err == nil && awaitsGit {
@@ -88,32 +97,90 @@ func (p *Plane) lockApproved(ctx context.Context, tx *store.Tx, id platform.Plan
 		return slot, plan, platform.Errorf(platform.CodeConflict, "The plan %s does not have the hash that was approved.", id)
 	case plan.State == platform.PlanPending:
 		return slot, plan, platform.Errorf(platform.CodeApprovalRequired, "The plan %s is not approved.", id)
-	case plan.State == platform.PlanApproved && !p.enoughApproved(plan):
+	case plan.State == platform.PlanApproved && !enoughApproved(plan):
 		return slot, plan, platform.Errorf(platform.CodeApprovalRequired, "The plan %s says that it is approved, and its approvals do not.", id)
 	}
 	return slot, plan, nil
 }
 
-// enoughApproved reports whether as many different people as policy asks for approved this very hash: the decision is
-// read again from its own rows, which are never changed, and not from what the plan says of itself.
-func (p *Plane) enoughApproved(plan platform.Plan) bool {
+// enoughApproved reports whether as many different people as the plan asks for approved this very hash: the decision is
+// read again from its own rows, which are never changed, and not from what the plan says of itself. What policy asks for
+// now is looked at later.
+func enoughApproved(plan platform.Plan) bool {
 	who := map[string]bool{}
 	for _, a := range plan.Approvals {
 		if a.Approved && a.PlanHash == plan.Hash && a.Actor.Kind == platform.ActorHuman {
 			who[a.Actor.Principal()] = true
 		}
 	}
-	return len(who) >= max(plan.Body.Approvals, p.o.Policy.approvals(plan.Body.Risk))
+	return len(who) >= plan.Body.Approvals
+}
+
+// lookout is what an approved plan meets when it is about to begin.
+type lookout struct {
+	stale  string // why it is not carried out any more
+	waits  string // why it waits: agents are stopped, and nobody's approval would be lost
+	revert bool   // its commit is still to be reverted, by the worker
+}
+
+// look compares the world and the policy of now with what the plan was made for. Agents cannot be stopped between the look
+// and the end of the transaction.
+func (p *Plane) look(ctx context.Context, tx *store.Tx, slot platform.Slot, plan platform.Plan, spent *policy.Spent) (lookout, error) {
+	moved, err := p.moved(ctx, tx, slot, plan)
+	if err != nil || moved != "" {
+		return lookout{stale: moved}, err
+	}
+	revert := plan.Body.Action.Kind == platform.ActionRevertCommit
+	if revert {
+		made, err := revertMade(ctx, tx, plan)
+		if err != nil || made {
+			return lookout{}, err // it has begun, so it is finished
+		}
+	}
+	if err := tx.PassAgentSwitch(ctx); err != nil {
+		return lookout{}, err
+	}
+	v, err := p.askPolicy(ctx, tx, planRequest(slot, plan.Body, plan.Approvals, spent))
+	if err != nil {
+		return lookout{}, err
+	}
+	out := lookout{revert: revert}
+	switch {
+	case v.Stopped && plan.Body.Approvals == 0:
+		out = lookout{waits: v.Reason}
+	case v.refusal() != nil:
+		out = lookout{stale: underWords(plan, v) + v.Reason}
+	case !v.enough(plan):
+		out = lookout{stale: underWords(plan, v) + v.Reason + " The plan has " + plural(len(plan.Approvals), "approval") + "."}
+	}
+	return out, nil
+}
+
+// underWords says that another policy holds than the one that a plan was made under.
+func underWords(plan platform.Plan, v verdict) string {
+	if plan.Body.PolicyVersion == v.Version {
+		return ""
+	}
+	return fmt.Sprintf("The plan was made under policy %s, and %s holds now. ", plan.Body.PolicyVersion, v.Version)
+}
+
+// wait puts an approved plan that needs nobody's approval back among those that wait for agents to be started.
+func (p *Plane) wait(ctx context.Context, tx *store.Tx, plan platform.Plan, why string) (platform.Plan, error) {
+	plan.State, plan.DecidedAt = platform.PlanPending, nil
+	p.record(tx, fact{
+		kind: platform.EventPlanRefused, actor: executor, at: ofPlan(plan), subject: string(plan.ID), cause: string(plan.Body.IncidentID),
+		summary: fmt.Sprintf("%q waits: %s", plan.Body.Title, why), payload: map[string]any{"code": platform.CodeConflict},
+	})
+	return plan, claimed(tx.UpdatePlan(ctx, platform.PlanApproved, plan))
 }
 
 // begin claims an approved plan and makes its change, or marks it stale.
-func (p *Plane) begin(ctx context.Context, tx *store.Tx, slot platform.Slot, plan platform.Plan) (platform.Plan, error) {
-	moved, err := p.moved(ctx, tx, slot, plan)
-	if err != nil {
-		return plan, err
-	}
-	if moved != "" {
-		return p.endPlan(ctx, tx, plan, platform.PlanStale, platform.EventPlanStale, moved)
+func (p *Plane) begin(ctx context.Context, tx *store.Tx, slot platform.Slot, plan platform.Plan, look lookout) (platform.Plan, error) {
+	switch {
+	case look.stale != "":
+		return p.endPlan(ctx, tx, plan, platform.PlanStale, platform.EventPlanStale, look.stale)
+	case look.waits != "":
+		return p.wait(ctx, tx, plan, look.waits)
 	}
 	now := p.now()
 	plan.State, plan.ExecutedAt = platform.PlanExecuting, &now
@@ -354,18 +421,6 @@ func (p *Plane) planVariable(ctx context.Context, tx *store.Tx, slot platform.Sl
 	return v, nil
 }
 
-// mustRevert reports whether the plan's revert is still to be made in Git, on the head that the plan froze.
-func (p *Plane) mustRevert(ctx context.Context, tx *store.Tx, slot platform.Slot, plan platform.Plan) (bool, error) {
-	if plan.Body.Action.Kind != platform.ActionRevertCommit {
-		return false, nil
-	}
-	if moved, err := p.moved(ctx, tx, slot, plan); err != nil || moved != "" {
-		return false, err // begin will say so
-	}
-	made, err := revertMade(ctx, tx, plan)
-	return !made, err
-}
-
 // revertCommit has the commit reverted and then claims the plan. Git takes the revert on the frozen head and on no
 // other, so that after a crash at any point it is either still to be made or is found to be made.
 func (p *Plane) revertCommit(ctx context.Context, plan platform.Plan, revert reverter) (platform.Plan, error) {
@@ -390,7 +445,11 @@ func (p *Plane) revertCommit(ctx context.Context, plan platform.Plan, revert rev
 			plan, err = p.endPlan(ctx, tx, plan, platform.PlanFailed, platform.EventPlanFailed, words)
 			return err
 		}
-		plan, err = p.begin(ctx, tx, slot, plan)
+		moved, err := p.moved(ctx, tx, slot, plan)
+		if err != nil {
+			return err
+		}
+		plan, err = p.begin(ctx, tx, slot, plan, lookout{stale: moved}) // policy was asked before Git was
 		return err
 	})
 	return plan, err

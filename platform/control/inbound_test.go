@@ -100,6 +100,37 @@ func TestInbound_TwoAlertsOfOneCauseOpenOneIncident(t *testing.T) {
 	require.Equal(t, string(got[0].IncidentID), later.DuplicateOf, "the open incident is about it already")
 }
 
+func TestInbound_ASymptomOfADependencyIsSeenByTheLiveMapAndPagesOnceThatIsOver(t *testing.T) {
+	t.Parallel()
+	b := twoReleases(t)
+	set, err := b.SetEnv(t.Context(), bob, platform.SetEnvRequest{SlotRef: api, Set: []platform.Variable{{Key: "FEATURES_URL", Value: "http://features:9000"}}})
+	require.NoError(t, err)
+	b.live(*set.Deploy)
+	origin := b.receive(told("InstanceDown", labelled("features")))[0]
+	require.Equal(t, platform.InboundPage, origin.Decision)
+	symptom := b.receive(told("HighErrorRate"))[0]
+	require.Equal(t, platform.InboundSuppress, symptom.Decision, symptom.Reason)
+	require.Equal(t, "symptom", symptom.Kind)
+	require.Equal(t, string(origin.IncidentID), symptom.DuplicateOf)
+	require.Contains(t, symptom.Reason, "api depends on features")
+	require.Len(t, b.openIncidents(), 1)
+
+	b.clock.Advance(time.Minute)
+	b.receive(told("InstanceDown", labelled("features"), isOver))
+	require.NoError(t, b.ReviewAlerts(t.Context()))
+	open := b.openIncidents()
+	require.Len(t, open, 1, "what a dependency explained is no symptom of it any more")
+	require.Equal(t, "api", open[0].Service)
+}
+
+func TestInbound_WhatDependsOnNothingThatFailsPages(t *testing.T) {
+	t.Parallel()
+	b := twoReleases(t)
+	require.Equal(t, platform.InboundPage, b.receive(told("InstanceDown"))[0].Decision)
+	other := b.receive(told("HighErrorRate", labelled("features")))[0]
+	require.Equal(t, platform.InboundPage, other.Decision, "features does not depend on api: %s", other.Reason)
+}
+
 func TestInbound_AQuietOneIsJudgedAgainWhenItsIncidentIsGone(t *testing.T) {
 	t.Parallel()
 	b := twoReleases(t)

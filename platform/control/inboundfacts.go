@@ -18,11 +18,15 @@ const (
 	measureStep = time.Minute
 	measureTime = 5 * time.Second // for all questions of one notification
 	settled     = 5 * time.Minute // what holds so long does not flap
+	mapFor      = 15 * time.Minute
+	// maxDependencies bounds how many dependencies of one service are measured.
+	maxDependencies = 8
 )
 
-// recordedFacts are what the metric store said, by environment.
+// recordedFacts are what the metric store and the service map said, by environment.
 type recordedFacts struct {
 	series map[string][]bundle.Series
+	edges  map[string][]bundle.Edge
 	gaps   []string
 }
 
@@ -36,63 +40,105 @@ var measures = []struct{ name, expr string }{
 
 var metricName = regexp.MustCompile(`^[a-zA-Z_:][a-zA-Z0-9_:]{0,199}$`)
 
-// measure asks the metric store about the services of the alerts. What it does not answer is a gap, and no error.
+// measure reads who depends on whom, and asks the metric store about the services of the alerts and about those that they
+// depend on. What does not answer is a gap, and no error.
 func (in *intake) measure(ctx context.Context, alerts []platform.InboundAlert) {
-	in.facts.series = map[string][]bundle.Series{}
+	in.facts.series, in.facts.edges = map[string][]bundle.Series{}, map[string][]bundle.Edge{}
+	ctx, cancel := context.WithTimeout(ctx, measureTime)
+	defer cancel()
+	firing := slices.DeleteFunc(slices.Clone(alerts), func(a platform.InboundAlert) bool { return a.Service == "" || a.State != platform.InboundFiring })
+	in.readMaps(ctx, firing)
 	if in.plane.o.Metrics == nil {
 		in.facts.gaps = append(in.facts.gaps, "no metric store is connected")
 		return
 	}
-	ctx, cancel := context.WithTimeout(ctx, measureTime)
-	defer cancel()
-	asked := map[[3]string]bool{}
-	for _, a := range alerts {
-		if a.Service == "" || a.State != platform.InboundFiring {
-			continue
-		}
-		for _, m := range measures {
-			in.ask(ctx, asked, a, m.name, m.expr)
+	asked := map[question]bool{}
+	for _, a := range firing {
+		for _, service := range append([]string{a.Service}, in.dependencies(a.Environment, a.Service)...) {
+			for _, m := range measures {
+				in.ask(ctx, asked, question{a.Environment, service, m.name}, m.expr)
+			}
 		}
 		if metricName.MatchString(a.Metric) {
-			in.ask(ctx, asked, a, a.Metric, "max("+a.Metric+")")
+			in.ask(ctx, asked, question{a.Environment, a.Service, a.Metric}, "max("+a.Metric+")")
 		}
 	}
 }
 
-func (in *intake) ask(ctx context.Context, asked map[[3]string]bool, a platform.InboundAlert, name, expr string) {
-	key := [3]string{a.Environment, a.Service, name}
-	if asked[key] || ctx.Err() != nil {
+// readMaps reads the service map of each environment that an alert is about: as it was seen lately, and as it is declared.
+func (in *intake) readMaps(ctx context.Context, firing []platform.InboundAlert) {
+	for _, a := range firing {
+		if _, read := in.facts.edges[a.Environment]; read {
+			continue
+		}
+		in.facts.edges[a.Environment] = nil
+		now := in.plane.now()
+		m, err := in.plane.ServiceMap(ctx, detector, platform.MapRequest{Project: in.project.Name, Environment: a.Environment, From: now.Add(-mapFor), To: now})
+		if err != nil {
+			in.facts.gaps = append(in.facts.gaps, "who depends on whom in "+a.Environment+" could not be read")
+			continue
+		}
+		for _, e := range m.Edges {
+			if e.From != platform.RouterNode && e.Kind != platform.EdgeSharesHost { // on one host everything shares it, which explains nothing
+				in.facts.edges[a.Environment] = append(in.facts.edges[a.Environment], bundle.Edge{From: e.From, To: e.To, Kind: string(e.Kind)})
+			}
+		}
+	}
+}
+
+// dependencies are the services of ours that one depends on directly.
+func (in *intake) dependencies(environment, service string) []string {
+	var out []string
+	for _, e := range in.facts.edges[environment] {
+		ours := slices.ContainsFunc(in.slots, func(s platform.Slot) bool { return s.Environment == environment && s.Service == e.To })
+		if e.From == service && ours && !slices.Contains(out, e.To) && len(out) < maxDependencies {
+			out = append(out, e.To)
+		}
+	}
+	return out
+}
+
+// question is what the metric store is asked once.
+type question struct{ environment, service, name string }
+
+func (in *intake) ask(ctx context.Context, asked map[question]bool, q question, expr string) {
+	if asked[q] || ctx.Err() != nil {
 		return
 	}
-	asked[key] = true
+	asked[q] = true
 	now := in.plane.now()
 	found, err := in.plane.o.Metrics.Query(ctx, observability.MetricQuery{
-		Project: in.project.Name, Environment: a.Environment, Service: a.Service, Expr: expr, From: now.Add(-measureFor), To: now, Step: measureStep,
+		Project: in.project.Name, Environment: q.environment, Service: q.service, Expr: expr, From: now.Add(-measureFor), To: now, Step: measureStep,
 	})
 	if err != nil {
-		in.facts.gaps = append(in.facts.gaps, "the series "+name+" of "+a.Service+" could not be read")
+		in.facts.gaps = append(in.facts.gaps, "the series "+q.name+" of "+q.service+" could not be read")
 		return
 	}
 	for _, s := range found {
-		out := bundle.Series{Service: a.Service, Metric: name}
+		out := bundle.Series{Service: q.service, Metric: q.name}
 		for _, p := range s.Points {
 			out.Points = append(out.Points, bundle.Point{At: p.At, Value: p.Value})
 		}
 		if len(out.Points) > 0 {
-			in.facts.series[a.Environment] = append(in.facts.series[a.Environment], out)
+			in.facts.series[q.environment] = append(in.facts.series[q.environment], out)
 		}
 	}
 }
 
 // bundle puts what is known of an environment into the form that triage reads.
 func (in *intake) bundle(ctx context.Context, tx *store.Tx, rows *rows, environment string, open []platform.Incident) (*bundle.Bundle, error) {
-	b := &bundle.Bundle{Metrics: in.facts.series[environment], Gaps: in.facts.gaps}
+	b := &bundle.Bundle{Metrics: in.facts.series[environment], Topology: in.facts.edges[environment], Gaps: in.facts.gaps}
 	named := map[string]bool{}
 	for i, a := range rows.all {
 		if a.Environment != environment || a.State != platform.InboundFiring {
 			continue
 		}
-		named[a.Service] = named[a.Service] || rows.judge[i]
+		if rows.judge[i] {
+			named[a.Service] = true
+			for _, service := range in.dependencies(environment, a.Service) {
+				named[service] = true
+			}
+		}
 		b.Alerts = append(b.Alerts, in.alert(a))
 	}
 	for _, i := range open {

@@ -8,6 +8,7 @@ import (
 	"github.com/fairlead/fairlead/observability/detect"
 	"github.com/fairlead/fairlead/platform"
 	"github.com/fairlead/fairlead/platform/jobs"
+	"github.com/fairlead/fairlead/platform/policy"
 	"github.com/fairlead/fairlead/platform/secret"
 	"github.com/fairlead/fairlead/platform/store"
 )
@@ -45,6 +46,30 @@ func (p *Plane) GetIncident(ctx context.Context, actor platform.Actor, id platfo
 	return detail, err
 }
 
+// ListIncidentEvidence returns every item that was frozen for the newest diagnosis of an incident, by number, that with the
+// facts as data among them. There is none before the first diagnosis.
+func (p *Plane) ListIncidentEvidence(ctx context.Context, actor platform.Actor, id platform.IncidentID) (platform.List[platform.Evidence], error) {
+	l := platform.List[platform.Evidence]{Items: []platform.Evidence{}}
+	err := p.store.View(ctx, func(tx *store.Tx) error {
+		found, err := findIncident(ctx, tx, actor, verbRead, id)
+		if err != nil {
+			return err
+		}
+		diagnosis, err := tx.NewestDiagnosis(ctx, found.ID)
+		if err != nil || diagnosis == nil {
+			return err
+		}
+		all, err := tx.ListEvidence(ctx, found.ID)
+		for _, e := range all {
+			if slices.Contains(diagnosis.Evidence, e.ID) {
+				l.Items = append(l.Items, e)
+			}
+		}
+		return err
+	})
+	return l, err
+}
+
 func findIncident(ctx context.Context, tx *store.Tx, actor platform.Actor, v verb, id platform.IncidentID) (platform.Incident, error) {
 	if err := authorize(actor, v, ""); err != nil {
 		return platform.Incident{}, err
@@ -70,7 +95,7 @@ func incidentDetail(ctx context.Context, tx *store.Tx, i platform.Incident) (pla
 		return d, err
 	}
 	for _, e := range all {
-		if d.Diagnosis != nil && slices.Contains(d.Diagnosis.Evidence, e.ID) {
+		if d.Diagnosis != nil && e.Kind != platform.EvidenceFacts && slices.Contains(d.Diagnosis.Evidence, e.ID) {
 			d.Evidence = append(d.Evidence, e)
 		}
 	}
@@ -302,6 +327,7 @@ func (p *Plane) resolve(ctx context.Context, tx *store.Tx, actor platform.Actor,
 // "agent:diagnosis". A suggestion that does not fit the slot any more is left out. Recording the same diagnosis again
 // returns the same plans.
 func (p *Plane) RecordDiagnosis(ctx context.Context, evidence []platform.Evidence, d platform.Diagnosis) ([]platform.Plan, error) {
+	spent := p.spendingOf(ctx, d)
 	var plans []platform.Plan
 	err := p.store.InTx(ctx, func(tx *store.Tx) error {
 		plans = []platform.Plan{}
@@ -325,10 +351,20 @@ func (p *Plane) RecordDiagnosis(ctx context.Context, evidence []platform.Evidenc
 		if err := p.keepDiagnosis(ctx, tx, incident, evidence, d); err != nil {
 			return err
 		}
-		plans, err = p.freezeSuggestions(ctx, tx, incident, d)
+		plans, err = p.freezeSuggestions(ctx, tx, incident, d, spent)
 		return err
 	})
 	return plans, err
+}
+
+// spendingOf is what the project of a diagnosis spent, where one of its suggestions adds to that.
+func (p *Plane) spendingOf(ctx context.Context, d platform.Diagnosis) *policy.Spent {
+	for _, s := range d.Suggestions {
+		if ref, err := parseRef(s.Action.Slot); err == nil && s.Action.Kind == platform.ActionScale {
+			return p.spending(ctx, ref.Project, s.Action.Kind)
+		}
+	}
+	return nil
 }
 
 func (p *Plane) keepDiagnosis(ctx context.Context, tx *store.Tx, incident platform.Incident, evidence []platform.Evidence, d platform.Diagnosis) error {
@@ -354,13 +390,20 @@ func (p *Plane) keepDiagnosis(ctx context.Context, tx *store.Tx, incident platfo
 	return tx.UpdateIncident(ctx, incident)
 }
 
-func (p *Plane) freezeSuggestions(ctx context.Context, tx *store.Tx, incident platform.Incident, d platform.Diagnosis) ([]platform.Plan, error) {
+func (p *Plane) freezeSuggestions(ctx context.Context, tx *store.Tx, incident platform.Incident, d platform.Diagnosis, spent *policy.Spent) ([]platform.Plan, error) {
 	plans := []platform.Plan{}
 	for _, s := range d.Suggestions {
-		plan, err := p.propose(ctx, tx, diagnosis, platform.ProposeRequest{Action: s.Action, IncidentID: incident.ID, Reason: s.Reason}, s.Evidence)
+		plan, err := p.propose(ctx, tx, diagnosis, proposal{
+			ProposeRequest: platform.ProposeRequest{Action: s.Action, IncidentID: incident.ID, Reason: s.Reason}, evidence: s.Evidence, spent: spent,
+		})
 		switch platform.CodeOf(err) {
 		case "":
 			plans = append(plans, plan)
+		case platform.CodeDenied: // by policy: told, since a person may want to know what was thought of
+			p.record(tx, fact{
+				kind: platform.EventPlanRefused, actor: diagnosis, at: ofIncident(incident), subject: string(incident.ID), cause: string(incident.ID),
+				summary: fmt.Sprintf("%s suggested %s and was refused: %s", diagnosis.Name, s.Action.Kind, err.Error()), payload: map[string]any{"code": platform.CodeDenied},
+			})
 		case platform.CodeInvalid, platform.CodeConflict, platform.CodeNotFound:
 			p.o.Log.Info("suggestion does not fit", "incident", incident.ID, "action", s.Action.Kind, "error", err)
 		default:

@@ -84,6 +84,33 @@ func TestRecordDiagnosis_FreezesPlansOnceAndLeavesOutWhatDoesNotFit(t *testing.T
 	require.NotEmpty(t, detail.Events)
 }
 
+func TestListIncidentEvidence_HasTheFactsThatAnIncidentDoesNotShow(t *testing.T) {
+	t.Parallel()
+	b := twoReleases(t)
+	i, err := b.Report(t.Context(), b.finding())
+	require.NoError(t, err)
+	before, err := b.ListIncidentEvidence(t.Context(), vic, i.ID)
+	require.NoError(t, err)
+	require.Empty(t, before.Items, "nothing was frozen yet")
+	items := []platform.Evidence{
+		{ID: "ev_0", Number: 1, Excerpt: "of the diagnosis before"},
+		{ID: "ev_1", Number: 1, Kind: platform.EvidenceLogs, Excerpt: "line"},
+		{ID: "ev_2", Number: 2, Kind: platform.EvidenceFacts, Excerpt: `{"Lines":[]}`},
+	}
+	_, err = b.RecordDiagnosis(t.Context(), items, platform.Diagnosis{ID: "diag_1", IncidentID: i.ID, Evidence: []platform.EvidenceID{"ev_1", "ev_2"}})
+	require.NoError(t, err)
+	detail, err := b.GetIncident(t.Context(), vic, i.ID)
+	require.NoError(t, err)
+	require.Len(t, detail.Evidence, 1, "facts are for an export")
+	all, err := b.ListIncidentEvidence(t.Context(), vic, i.ID)
+	require.NoError(t, err)
+	require.Len(t, all.Items, 2)
+	require.Equal(t, platform.EvidenceFacts, all.Items[1].Kind)
+	require.Equal(t, all.Items[1].SHA256, all.Items[1].Seal().SHA256)
+	_, err = b.ListIncidentEvidence(t.Context(), vic, "inc_none")
+	code(t, platform.CodeNotFound, err)
+}
+
 func TestRecordDiagnosis_EvidenceHashHoldsAfterTheRoundTrip(t *testing.T) {
 	t.Parallel()
 	b := twoReleases(t)

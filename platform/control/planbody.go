@@ -87,7 +87,7 @@ func (b *builder) rollback(ctx context.Context) error {
 	}
 	b.body.Action.ToRelease = target.Number // "the one before" is frozen as a number
 	b.body.Preconditions.TargetReleaseID = target.ID
-	b.body.Risk = platform.RiskR1
+	b.body.Risk = riskOf(b.slot, b.body.Action.Kind)
 	b.body.Title = fmt.Sprintf("Roll %s back from v%d to v%d", b.slot.Service, b.slot.LiveRelease, target.Number)
 	b.body.Before = []string{b.liveLine()}
 	b.body.After = []string{
@@ -119,10 +119,7 @@ func (b *builder) restart() error {
 	if b.slot.LiveReleaseID == "" {
 		return nothingLive(b.slot)
 	}
-	b.body.Risk = platform.RiskR1
-	if b.slot.Replicas <= 1 {
-		b.body.Risk = platform.RiskR2 // what the only instance holds in memory is gone
-	}
+	b.body.Risk = riskOf(b.slot, b.body.Action.Kind)
 	b.body.Title = "Restart " + b.slot.Service
 	b.body.Before = []string{b.liveLine()}
 	b.body.After = []string{b.liveLine() + ", each started anew"}
@@ -142,7 +139,7 @@ func (b *builder) scale(ctx context.Context) error {
 	if b.slot.LiveReleaseID == "" {
 		return nothingLive(b.slot)
 	}
-	b.body.Risk = platform.RiskR1
+	b.body.Risk = riskOf(b.slot, b.body.Action.Kind)
 	b.body.Title = "Scale " + b.slot.Service
 	b.body.BlastRadius = b.radius(b.slot.Service + " in " + b.slot.Environment + "; the machine's free memory and CPU")
 	b.body.Reversible = fmt.Sprintf("Scale back: fairlead service scale %s %d.", b.slot.Service, b.slot.Replicas)
@@ -215,7 +212,7 @@ func (b *builder) setEnv(ctx context.Context) error {
 	if err := b.valueLine(ctx); err != nil {
 		return err
 	}
-	b.body.Risk = platform.RiskR1
+	b.body.Risk = riskOf(b.slot, b.body.Action.Kind)
 	b.body.Title = "Set " + a.EnvKey + " in " + b.slot.Service
 	b.body.BlastRadius = b.radius(b.slot.Service + " in " + b.slot.Environment + "; a deploy with the new configuration")
 	b.body.Reversible = "Set the old value again, or remove it: fairlead env unset " + a.EnvKey + "."
@@ -267,7 +264,7 @@ func (b *builder) revert(ctx context.Context) error {
 		return err
 	}
 	b.body.Preconditions.BranchHead = head
-	b.body.Risk = platform.RiskR1
+	b.body.Risk = riskOf(b.slot, b.body.Action.Kind)
 	b.body.Title = fmt.Sprintf("Revert %s %q on %s", platform.ShortSHA(sha), platform.Truncate(commit.Subject(), 80), project.DefaultBranch)
 	b.body.Before = []string{fmt.Sprintf("%s is at %s", project.DefaultBranch, platform.ShortSHA(head)), b.liveLine()}
 	b.body.After = []string{

@@ -73,7 +73,6 @@ type Options struct {
 	Reach func(ctx context.Context, host string) error
 	// PlanTTL is how long a plan waits for its decision; 0 means DefaultPlanTTL.
 	PlanTTL time.Duration
-	Policy  Policy
 	Now     func() time.Time // nil means the clock
 	Log     *slog.Logger     // nil means no log
 }

@@ -9,6 +9,7 @@ import (
 
 	"github.com/fairlead/fairlead/platform"
 	"github.com/fairlead/fairlead/platform/jobs"
+	"github.com/fairlead/fairlead/platform/policy"
 	"github.com/fairlead/fairlead/platform/secret"
 	"github.com/fairlead/fairlead/platform/store"
 )
@@ -26,10 +27,15 @@ func (p *Plane) Propose(ctx context.Context, actor platform.Actor, req platform.
 	if err := authorize(actor, verbPropose, ""); err != nil {
 		return platform.Plan{}, err
 	}
+	ref, err := parseRef(req.Action.Slot)
+	if err != nil {
+		return platform.Plan{}, err
+	}
+	spent := p.spending(ctx, ref.Project, req.Action.Kind)
 	var plan platform.Plan
-	err := p.store.InTx(ctx, func(tx *store.Tx) error {
+	err = p.store.InTx(ctx, func(tx *store.Tx) error {
 		var err error
-		if plan, err = p.propose(ctx, tx, actor, req, nil); err != nil {
+		if plan, err = p.propose(ctx, tx, actor, proposal{ProposeRequest: req, spent: spent}); err != nil {
 			return err
 		}
 		if req.DryRun {
@@ -43,7 +49,14 @@ func (p *Plane) Propose(ctx context.Context, actor platform.Actor, req platform.
 	return plan, err
 }
 
-func (p *Plane) propose(ctx context.Context, tx *store.Tx, actor platform.Actor, req platform.ProposeRequest, evidence []platform.EvidenceID) (platform.Plan, error) {
+// proposal is what was asked for, with what stands behind it and what policy wants to know.
+type proposal struct {
+	platform.ProposeRequest
+	evidence []platform.EvidenceID
+	spent    *policy.Spent
+}
+
+func (p *Plane) propose(ctx context.Context, tx *store.Tx, actor platform.Actor, req proposal) (platform.Plan, error) {
 	ref, err := parseRef(req.Action.Slot)
 	if err != nil {
 		return platform.Plan{}, err
@@ -61,7 +74,7 @@ func (p *Plane) propose(ctx context.Context, tx *store.Tx, actor platform.Actor,
 		return platform.Plan{}, err
 	}
 	b := builder{plane: p, tx: tx, slot: slot, body: platform.PlanBody{
-		Action: req.Action, SlotID: slot.ID, IncidentID: req.IncidentID, Evidence: evidence, RequestedBy: actor, PolicyVersion: PolicyVersion,
+		Action: req.Action, SlotID: slot.ID, IncidentID: req.IncidentID, Evidence: req.evidence, RequestedBy: actor,
 		Reason:        platform.Truncate(secret.Redact(store.Clean(req.Reason)), maxReasonSize),
 		Preconditions: platform.Preconditions{LiveReleaseID: slot.LiveReleaseID, SlotGeneration: slot.Generation},
 		CreatedAt:     p.now(), ExpiresAt: p.now().Add(p.o.PlanTTL),
@@ -69,7 +82,14 @@ func (p *Plane) propose(ctx context.Context, tx *store.Tx, actor platform.Actor,
 	if err := b.build(ctx); err != nil {
 		return platform.Plan{}, err
 	}
-	return p.freeze(ctx, tx, slot, b.body)
+	v, err := p.askPolicy(ctx, tx, planRequest(slot, b.body, nil, req.spent))
+	if err != nil {
+		return platform.Plan{}, err
+	}
+	if v.Outcome == platform.PolicyDenied {
+		return platform.Plan{}, v.refusal()
+	}
+	return p.freeze(ctx, tx, slot, b.body, v)
 }
 
 func (p *Plane) checkIncident(ctx context.Context, tx *store.Tx, slot platform.Slot, id platform.IncidentID) error {
@@ -87,7 +107,7 @@ func (p *Plane) checkIncident(ctx context.Context, tx *store.Tx, slot platform.S
 }
 
 // freeze hashes the body and records the plan; one that asks for the same thing and still waits is returned instead.
-func (p *Plane) freeze(ctx context.Context, tx *store.Tx, slot platform.Slot, body platform.PlanBody) (platform.Plan, error) {
+func (p *Plane) freeze(ctx context.Context, tx *store.Tx, slot platform.Slot, body platform.PlanBody, v verdict) (platform.Plan, error) {
 	twin, err := tx.PendingTwin(ctx, body)
 	if err != nil {
 		return platform.Plan{}, err
@@ -95,22 +115,35 @@ func (p *Plane) freeze(ctx context.Context, tx *store.Tx, slot platform.Slot, bo
 	if twin != nil && twin.Body.Preconditions == body.Preconditions && (twin.State != platform.PlanPending || p.now().Before(twin.Body.ExpiresAt)) {
 		return *twin, nil
 	}
-	body.Approvals = p.o.Policy.approvals(body.Risk)
+	body.Approvals, body.PolicyVersion = v.Approvals, v.Version
+	if v.policy.PlanExpiry != 0 {
+		body.ExpiresAt = body.CreatedAt.Add(v.policy.PlanExpiry.D())
+	}
 	plan := platform.Plan{
 		ID: platform.NewID[platform.PlanID](platform.PrefixPlan), ProjectID: slot.ProjectID, Project: slot.Project,
 		Environment: slot.Environment, Service: slot.Service, Body: body, Hash: body.Hash(), State: platform.PlanPending, Approvals: []platform.Approval{},
 	}
-	if body.Approvals == 0 {
+	if v.Outcome == platform.PolicyAllowed {
 		now := p.now()
 		plan.State, plan.DecidedAt = platform.PlanApproved, &now
 		tx.Enqueue(jobs.ExecutePlan{PlanID: plan.ID, Hash: plan.Hash})
 	}
 	p.record(tx, fact{
 		kind: platform.EventPlanProposed, actor: body.RequestedBy, at: inSlot(slot), subject: string(plan.ID), cause: string(body.IncidentID),
-		summary: fmt.Sprintf("%s proposes: %s (%s, %s needed).", body.RequestedBy.Name, body.Title, body.Risk, plural(body.Approvals, "approval")),
-		payload: map[string]any{"action": body.Action.Kind, "risk": body.Risk, "hash": plan.Hash, "expires_at": body.ExpiresAt},
+		summary: proposedWords(body, v),
+		payload: map[string]any{
+			"action": body.Action.Kind, "risk": body.Risk, "hash": plan.Hash, "expires_at": body.ExpiresAt, "policy": v.Version, "outcome": v.Outcome,
+		},
 	})
 	return plan, tx.InsertPlan(ctx, plan)
+}
+
+func proposedWords(body platform.PlanBody, v verdict) string {
+	words := fmt.Sprintf("%s proposes: %s (%s, %s needed).", body.RequestedBy.Name, body.Title, body.Risk, plural(body.Approvals, "approval"))
+	if v.Outcome == platform.PolicyNotNow {
+		words += " Not now: " + v.Reason
+	}
+	return words
 }
 
 // parseRef reads project/environment/service, or project/service in production.
@@ -166,8 +199,12 @@ func (p *Plane) ListPlans(ctx context.Context, actor platform.Actor, f platform.
 	return list, err
 }
 
-// ExpirePlans marks pending plans past their expiry; called every few seconds.
+// ExpirePlans marks pending plans past their expiry, and sets going those that wait for nothing any more; called every few
+// seconds.
 func (p *Plane) ExpirePlans(ctx context.Context) (int, error) {
+	if err := p.releaseWaiting(ctx); err != nil {
+		return 0, err
+	}
 	expired := 0
 	err := p.store.InTx(ctx, func(tx *store.Tx) error {
 		expired = 0

@@ -457,17 +457,3 @@ func TestPlan_ApprovalDoesNotOutliveItsTime(t *testing.T) {
 	require.Equal(t, platform.PlanStale, plan.State)
 	require.Contains(t, plan.Outcome, "no longer holds")
 }
-
-func TestPolicy_R3NeedsTwoWhoNeitherAskedNorAnswerForTheAsker(t *testing.T) {
-	t.Parallel()
-	body := platform.PlanBody{Risk: platform.RiskR3, RequestedBy: fixer}
-	require.Equal(t, 2, Policy{}.approvals(platform.RiskR3))
-	require.Zero(t, Policy{}.approvals(platform.RiskR0))
-	code(t, platform.CodeDenied, Policy{}.mayDecide(ada, body), "answers for fixer")
-	require.NoError(t, Policy{}.mayDecide(bob, body))
-	own := platform.PlanBody{Risk: platform.RiskR1, RequestedBy: bob}
-	require.Error(t, Policy{}.mayDecide(bob, own))
-	require.NoError(t, Policy{SelfApproveR1: true}.mayDecide(bob, own))
-	own.Risk = platform.RiskR2
-	require.Error(t, Policy{SelfApproveR1: true}.mayDecide(bob, own))
-}

@@ -6,42 +6,6 @@ import (
 	"github.com/fairlead/fairlead/platform"
 )
 
-// PolicyVersion names the rules below; plans carry the version that they were made under.
-const PolicyVersion = "1"
-
-// Policy is what an installation may choose about approval.
-type Policy struct {
-	// SelfApproveR1 lets a human approve an R1 plan that they asked for themselves.
-	SelfApproveR1 bool
-}
-
-// approvals is how many different humans must say yes to a plan of that risk.
-func (Policy) approvals(risk platform.Risk) int {
-	switch risk {
-	case platform.RiskR0:
-		return 0
-	case platform.RiskR3:
-		return 2
-	default:
-		return 1
-	}
-}
-
-// mayDecide refuses those who may not approve this plan because they asked for it.
-func (pol Policy) mayDecide(actor platform.Actor, body platform.PlanBody) error {
-	asked := body.RequestedBy
-	self := actor.Principal() == asked.Principal()
-	if body.Risk == platform.RiskR3 && actor.Name == asked.Owner {
-		return platform.Errorf(platform.CodeDenied, "%s answers for %s, who asked for this plan, so a plan that can lose data needs others to approve it.", actor.Name, asked.Name).
-			WithHint("Ask two other people.")
-	}
-	if self && !(body.Risk == platform.RiskR1 && pol.SelfApproveR1) {
-		return platform.Errorf(platform.CodeDenied, "%s asked for this plan and cannot approve it.", actor.Name).
-			WithHint("Ask another person to approve it.")
-	}
-	return nil
-}
-
 // verb is what an actor wants to do. Every exported method that takes an actor asks authorize with one of them.
 type verb string
 
@@ -65,6 +29,9 @@ const (
 	verbNotify        verb = "change where notifications go"
 	verbSetBudget     verb = "set a budget"
 	verbSetRetention  verb = "set how long logs are kept"
+	verbSetPolicy     verb = "set a policy"
+	verbStopAgents    verb = "stop agents"
+	verbStartAgents   verb = "start agents"
 	verbAudit         verb = "verify the event chain"
 	verbProfile       verb = "profile the server"
 	verbReadSystem    verb = "read what Fairlead says about itself"
@@ -103,6 +70,9 @@ var rules = map[verb]rule{
 	verbManageTokens:  {role: platform.RoleAdmin, automation: true, agentCode: platform.CodeDenied},
 	verbSetBudget:     {role: platform.RoleAdmin, automation: true, agentCode: platform.CodeDenied},
 	verbSetRetention:  {role: platform.RoleAdmin, automation: true, agentCode: platform.CodeDenied}, // it can lose lines
+	verbStopAgents:    {role: platform.RoleOperator, automation: true, agentCode: platform.CodeDenied},
+	verbStartAgents:   {role: platform.RoleAdmin, agentCode: platform.CodeDenied},
+	verbSetPolicy:     {role: platform.RoleAdmin, agentCode: platform.CodeDenied}, // who writes a pipeline must not choose its approvals
 	verbReadSystem:    {role: platform.RoleAdmin, automation: true, agentCode: platform.CodeDenied},
 	verbNotify:        {role: platform.RoleAdmin, automation: true, agentCode: platform.CodeDenied},
 	verbSendTelemetry: {role: platform.RoleSender, automation: true, agentCode: platform.CodeDenied}, // it would be evidence that an agent wrote

@@ -30,6 +30,10 @@ func allowed(v verb, kind platform.ActorKind, role platform.Role) bool {
 		return kind != platform.ActorAgent && role != platform.RoleViewer
 	case verbDecide:
 		return kind == platform.ActorHuman && role != platform.RoleViewer
+	case verbStopAgents:
+		return kind != platform.ActorAgent && role != platform.RoleViewer
+	case verbStartAgents, verbSetPolicy:
+		return kind == platform.ActorHuman && role == platform.RoleAdmin
 	case verbCreateProject, verbDeleteProject, verbManageTokens, verbProfile, verbReadSystem, verbNotify, verbSetBudget, verbSetRetention:
 		return kind != platform.ActorAgent && role == platform.RoleAdmin
 	}
@@ -54,6 +58,7 @@ func TestAuthorize_EveryVerbKindAndRole(t *testing.T) {
 				want := platform.CodeDenied
 				notForAgents := []verb{
 					verbDecide, verbSilence, verbAlert, verbCreateProject, verbDeleteProject, verbManageTokens, verbProfile, verbReadSystem, verbNotify, verbSetBudget, verbSetRetention, verbSendTelemetry,
+					verbSetPolicy, verbStopAgents, verbStartAgents,
 				}
 				if kind == platform.ActorAgent && !slices.Contains(notForAgents, v) {
 					want = platform.CodeApprovalRequired
@@ -239,6 +244,28 @@ func TestScope_AnotherProjectIsNotFoundEverywhere(t *testing.T) {
 			_, err := b.SetRetention(ctx, eve, platform.SetRetentionRequest{Project: "shop"})
 			return err
 		},
+		"policy": func() error { _, err := b.GetPolicy(ctx, eve, "shop", 0); return err },
+		"set policy": func() error {
+			_, err := b.SetPolicy(ctx, eve, platform.SetPolicyRequest{Project: "shop", Text: "{}"})
+			return err
+		},
+		"check policy": func() error {
+			_, err := b.SetPolicy(ctx, eve, platform.SetPolicyRequest{Project: "shop", Text: "{}", DryRun: true})
+			return err
+		},
+		"explain policy": func() error {
+			_, err := b.ExplainPolicy(ctx, eve, platform.PolicyQuestion{SlotRef: api, Action: platform.ActionScale})
+			return err
+		},
+		"stop": func() error {
+			_, err := b.StopAgents(ctx, eve, platform.AgentSwitchRequest{Project: "shop"})
+			return err
+		},
+		"start": func() error {
+			_, err := b.StartAgents(ctx, eve, platform.AgentSwitchRequest{Project: "shop"})
+			return err
+		},
+		"agents":      func() error { _, err := b.AgentStatus(ctx, eve, "shop"); return err },
 		"end silence": func() error { return b.EndSilence(ctx, eve, silence.ID) },
 		"decide":      func() error { _, err := b.Decide(ctx, eve, plan.ID, yes()); return err },
 		"delete":      func() error { return b.DeleteProject(ctx, eve, platform.DeleteProjectRequest{Project: "shop"}) },

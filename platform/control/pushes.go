@@ -140,6 +140,12 @@ func (p *Plane) deployPushed(ctx context.Context, tx *store.Tx, actor platform.A
 	if same {
 		return "unchanged, not deployed", nil
 	}
+	switch err := p.permit(ctx, tx, actor, slot, platform.Action{Kind: platform.ActionDeploy}, nil); {
+	case isRefusal(err):
+		return "not deployed: " + err.Error() + " To deploy it then: fairlead deploy " + spec.Name, nil
+	case err != nil:
+		return "", err
+	}
 	d, err := p.queueDeploy(ctx, tx, actor, deployOrder{
 		slot: slot, trigger: platform.TriggerPush, spec: spec, commit: head, branch: push.Branch, image: spec.Image, cause: push.event,
 	})

@@ -169,10 +169,17 @@ func (p *Plane) slotURL(slot platform.Slot) string {
 
 // Scale sets the wanted number of instances.
 func (p *Plane) Scale(ctx context.Context, actor platform.Actor, req platform.ScaleRequest) (platform.Slot, error) {
+	if err := authorize(actor, verbScale, ""); err != nil {
+		return platform.Slot{}, err
+	}
+	spent := p.spending(ctx, req.Project, platform.ActionScale)
 	var slot platform.Slot
 	err := p.store.InTx(ctx, func(tx *store.Tx) error {
 		var err error
 		if slot, err = lockSlot(ctx, tx, actor, verbScale, req.SlotRef); err != nil {
+			return err
+		}
+		if err := p.permit(ctx, tx, actor, slot, platform.Action{Kind: platform.ActionScale, Replicas: req.Replicas}, spent); err != nil {
 			return err
 		}
 		slot, err = p.scale(ctx, tx, actor, slot, req.Replicas, "")
@@ -222,6 +229,9 @@ func (p *Plane) Restart(ctx context.Context, actor platform.Actor, ref platform.
 	err := p.store.InTx(ctx, func(tx *store.Tx) error {
 		var err error
 		if slot, err = lockSlot(ctx, tx, actor, verbRestart, ref); err != nil {
+			return err
+		}
+		if err := p.permit(ctx, tx, actor, slot, platform.Action{Kind: platform.ActionRestart}, nil); err != nil {
 			return err
 		}
 		slot, err = p.restart(ctx, tx, actor, slot, reason, "")

@@ -24,6 +24,9 @@ func (p *Plane) Status(ctx context.Context, actor platform.Actor) (platform.Stat
 		if err != nil {
 			return err
 		}
+		if s.Stops, err = tx.AgentStops(ctx, scope.Projects); err != nil {
+			return err
+		}
 		plans, err := tx.ListPlans(ctx, scope, "", platform.PlanPending, page)
 		s.Incidents, s.Plans = incidents.Items, plans.Items
 		return err

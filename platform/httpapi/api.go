@@ -128,6 +128,7 @@ func (a *API) register() {
 	a.registerChannels()
 	a.registerUsage()
 	a.registerPlans()
+	a.registerPolicies()
 	a.registerTokens()
 }
 

@@ -131,6 +131,9 @@ var bodies = map[string]string{
 	"POST /v1/channels":                             `{"name":"hook","kind":"webhook","url":"https://hooks.example.org/x","secret":"0123456789abcdef"}`,
 	"PATCH /v1/channels/chn_01":                     `{"enabled":false}`,
 	"PUT /v1/projects/shop/budget":                  `{"monthly":"200"}`,
+	"PUT /v1/projects/shop/policy":                  `{"text":"{}"}`,
+	"POST /v1/agent/stop":                           `{"project":"shop","reason":"it scales too much"}`,
+	"POST /v1/agent/start":                          `{}`,
 	"PUT /v1/projects/shop/log-retention":           `{"age":"168h","bytes":5000000000}`,
 	"POST /v1/tokens":                               `{"name":"ci","kind":"automation","role":"operator"}`,
 	"POST /v1/projects/shop/services/api/deploys":   `{}`,
@@ -140,6 +143,7 @@ var bodies = map[string]string{
 
 // queries are what operations need that a path does not hold.
 var queries = map[string]string{
+	"/v1/projects/shop/policy/explain":  "?service=api&action=scale",
 	"/v1/logs":                          "?project=shop",
 	"/v1/logs/histogram":                "?project=shop",
 	"/v1/logs/patterns":                 "?project=shop",

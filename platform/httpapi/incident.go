@@ -31,6 +31,13 @@ func (a *API) registerIncidents() {
 		return a.plane.GetIncident(ctx, actor, in.Incident)
 	})
 	handle(a, operation{
+		ID: "list-incident-evidence", Method: http.MethodGet, Path: "/v1/incidents/{incident}/evidence", Tag: "incidents", Summary: "List all that was frozen for the newest diagnosis",
+		Description: "An incident shows the items that tell people; here is the one of kind facts too, which holds what the rules read as data.",
+		Errors:      []int{http.StatusNotFound},
+	}, func(ctx context.Context, actor platform.Actor, in *IncidentPath) (platform.List[platform.Evidence], error) {
+		return full(a.plane.ListIncidentEvidence(ctx, actor, in.Incident))
+	})
+	handle(a, operation{
 		ID: "diagnose-incident", Method: http.MethodPost, Path: "/v1/incidents/{incident}/diagnoses", Tag: "incidents", Summary: "Ask for a fresh diagnosis",
 		Description: "It is made in the background; the incident's diagnosis_id changes when it is there.",
 		Status:      http.StatusAccepted, Errors: []int{http.StatusNotFound, http.StatusConflict},

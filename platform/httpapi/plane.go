@@ -19,6 +19,7 @@ type plane interface {
 	channels
 	accounts
 	plans
+	policies
 	tokens
 }
 
@@ -87,6 +88,7 @@ type events interface {
 type incidents interface {
 	ListIncidents(ctx context.Context, actor platform.Actor, f platform.IncidentFilter) (platform.List[platform.Incident], error)
 	GetIncident(ctx context.Context, actor platform.Actor, id platform.IncidentID) (platform.IncidentDetail, error)
+	ListIncidentEvidence(ctx context.Context, actor platform.Actor, id platform.IncidentID) (platform.List[platform.Evidence], error)
 	Diagnose(ctx context.Context, actor platform.Actor, id platform.IncidentID) (platform.Incident, error)
 }
 
@@ -124,6 +126,15 @@ type plans interface {
 	Decide(ctx context.Context, actor platform.Actor, id platform.PlanID, req platform.DecideRequest) (platform.Plan, error)
 	GetPlan(ctx context.Context, actor platform.Actor, id platform.PlanID) (platform.Plan, error)
 	ListPlans(ctx context.Context, actor platform.Actor, f platform.PlanFilter) (platform.List[platform.Plan], error)
+}
+
+type policies interface {
+	GetPolicy(ctx context.Context, actor platform.Actor, project string, version int64) (platform.ProjectPolicy, error)
+	SetPolicy(ctx context.Context, actor platform.Actor, req platform.SetPolicyRequest) (platform.ProjectPolicy, error)
+	ExplainPolicy(ctx context.Context, actor platform.Actor, q platform.PolicyQuestion) (platform.PolicyDecision, error)
+	AgentStatus(ctx context.Context, actor platform.Actor, project string) (platform.AgentStatus, error)
+	StopAgents(ctx context.Context, actor platform.Actor, req platform.AgentSwitchRequest) (platform.AgentStatus, error)
+	StartAgents(ctx context.Context, actor platform.Actor, req platform.AgentSwitchRequest) (platform.AgentStatus, error)
 }
 
 type tokens interface {

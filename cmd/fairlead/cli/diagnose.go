@@ -120,7 +120,7 @@ func (a *app) diagnosis(in platform.IncidentDetail) {
 	a.out.paragraph("  ", d.Summary, "")
 	for i, c := range d.Causes {
 		if i > 0 {
-			a.out.print("\n%s %s", a.out.bold("Less likely: "+lowerFirst(categoryWords(c.Category))), a.out.dim(fmt.Sprintf("(score %.2f)", c.Score)))
+			a.out.print("\n%s %s", a.out.bold("Less likely: "+lowerFirst(c.Category.Title())), a.out.dim(fmt.Sprintf("(score %.2f)", c.Score)))
 		}
 		if i > 0 || c.Summary != d.Summary {
 			a.out.paragraph("  ", c.Summary, "")
@@ -143,40 +143,10 @@ func (a *app) diagnosis(in platform.IncidentDetail) {
 }
 
 func verdictWords(d *platform.Diagnosis) string {
-	switch d.Verdict {
-	case platform.VerdictHealthy:
-		return "Nothing is wrong now"
-	case platform.VerdictNone:
-		return "The evidence names no cause"
-	default:
-		return fmt.Sprintf("%s (%.0f%% sure)", categoryWords(d.Category), 100*d.Confidence)
+	if d.Verdict == platform.VerdictCause {
+		return fmt.Sprintf("%s (%.0f%% sure)", d.Title(), 100*d.Confidence)
 	}
-}
-
-// titles are the categories whose names alone do not say it.
-var titles = map[platform.Category]string{
-	platform.CategoryBuildFailed: "The build failed", platform.CategoryMissingEnv: "An environment variable is missing",
-	platform.CategoryImportError: "A module cannot be loaded", platform.CategoryBadCommand: "The command cannot be run",
-	platform.CategoryPortMismatch: "It listens elsewhere", platform.CategoryBadHealthPath: "The health check asks for a wrong path",
-	platform.CategorySlowStart: "It starts too slowly", platform.CategoryOOMKilled: "Out of memory",
-	platform.CategoryDependency: "Another service is down", platform.CategoryCodeError: "An error in the code",
-	platform.CategoryBadConfig: "A bad setting",
-}
-
-func categoryWords(c platform.Category) string {
-	if title, ok := titles[c]; ok {
-		return title
-	}
-	return words(string(c))
-}
-
-// words turns disk_full into "Disk full".
-func words(s string) string {
-	s = strings.ReplaceAll(s, "_", " ")
-	if s == "" {
-		return s
-	}
-	return strings.ToUpper(s[:1]) + s[1:]
+	return d.Title()
 }
 
 func lowerFirst(s string) string {

@@ -2,6 +2,7 @@ package cli
 
 import (
 	"path/filepath"
+	"strings"
 
 	"github.com/fairlead/fairlead/agent"
 	"github.com/fairlead/fairlead/platform"
@@ -27,7 +28,7 @@ func (a *app) diagnoseBundle(dir string, given []string) error {
 		a.out.print("  spread from %s to %s", a.out.yellow(clean(h.From)), a.out.yellow(clean(h.To)))
 	}
 	if answer.Action.Kind != "none" {
-		a.out.print("\n%s %s", a.out.bold("What to do:"), words(answer.Action.Kind))
+		a.out.print("\n%s %s", a.out.bold("What to do:"), strings.ReplaceAll(answer.Action.Kind, "_", " "))
 	}
 	return nil
 }

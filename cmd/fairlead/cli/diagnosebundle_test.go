@@ -41,3 +41,15 @@ func TestDiagnose_ABundleNeedsNoServer(t *testing.T) {
 	require.Equal(t, 2, b.run("diagnose", "--bundle", "incident", "inc_01").code)
 	require.Equal(t, 2, b.run("diagnose").code)
 }
+
+func TestIncidentExport_WhatItWritesIsExplainedWithNoServer(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	require.Contains(t, b.ok("incident", "export", "inc_01", "exported"), "1 lines")
+	for _, name := range []string{"incident.json", "logs.ndjson", "evidence.ndjson"} {
+		require.FileExists(t, filepath.Join(b.dir, "exported", name))
+	}
+	require.Equal(t, 5, b.run("incident", "export", "inc_01", "exported").code, "a bundle is never written over")
+	b.env["FAIRLEAD_URL"] = "http://127.0.0.1:1" // nobody listens there
+	require.Contains(t, b.ok("diagnose", "--bundle", "exported", "--output", "json"), `"verdict"`)
+}

@@ -21,14 +21,26 @@ func (a *app) incidentExportCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			written := evidence.Export(in)
+			if in.Diagnosis == nil {
+				return platform.Errorf(platform.CodeConflict, "%s has no diagnosis yet, so nothing was frozen.", in.ID).WithHint("Wait a second, or ask for one with `fairlead diagnose <incident>`.")
+			}
+			items, err := call(cmd.Context(), a, func(ctx context.Context, c *client.Client) (platform.List[platform.Evidence], error) {
+				return c.ListIncidentEvidence(ctx, in.ID)
+			})
+			if err != nil {
+				return err
+			}
+			written, err := evidence.Export(in.Incident, items.Items)
+			if err != nil {
+				return err
+			}
 			if err := written.Write(a.folder(given[1])); err != nil {
 				return err
 			}
 			if a.json() {
-				return a.out.json(map[string]any{"incident": in.ID, "folder": given[1], "lines": len(written.Lines), "changes": len(written.Changes), "instances": len(written.Instances), "probes": len(written.Probes)})
+				return a.out.json(map[string]any{"incident": in.ID, "folder": given[1], "lines": len(written.Lines), "metrics": len(written.Metrics), "changes": len(written.Changes), "instances": len(written.Instances), "probes": len(written.Probes)})
 			}
-			a.out.print("%s is in %s: %d lines, %d changes, %d instances, %d health checks.", in.ID, given[1], len(written.Lines), len(written.Changes), len(written.Instances), len(written.Probes))
+			a.out.print("%s is in %s: %d lines, %d series, %d changes, %d instances, %d health checks.", in.ID, given[1], len(written.Lines), len(written.Metrics), len(written.Changes), len(written.Instances), len(written.Probes))
 			a.out.print("Explain it anywhere with `fairlead diagnose --bundle %s`.", given[1])
 			return nil
 		},

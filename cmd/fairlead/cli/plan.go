@@ -40,7 +40,7 @@ func (a *app) plansCommand() *cobra.Command {
 	for _, c := range []*cobra.Command{cmd, sub} {
 		c.Flags().BoolVar(&all, "all", false, "also those that are decided")
 	}
-	cmd.AddCommand(sub, a.planShowCommand())
+	cmd.AddCommand(sub, a.planShowCommand(), a.planProposeCommand())
 	return cmd
 }
 
@@ -71,6 +71,51 @@ func (a *app) planShowCommand() *cobra.Command {
 	}
 }
 
+func (a *app) planProposeCommand() *cobra.Command {
+	var req platform.ProposeRequest
+	var memory string
+	cmd := &cobra.Command{
+		Use: "propose <action> <service>", Short: "Propose an action; another person approves it", Args: args("<action>", "<service>"),
+		Long: "Freezes an action into a plan that waits for another person: rollback, restart, scale, set_env or revert_commit. For what policy\n" +
+			"does not let one person do alone.",
+		Example: "  fairlead plans propose scale api --replicas 4 --reason \"the queue grows\"\n  fairlead plans propose set_env api --key LOG_LEVEL --value debug --reason \"to see more\"",
+		RunE: func(cmd *cobra.Command, given []string) error {
+			var err error
+			if req.Action.MemoryBytes, err = platform.ParseSize("memory", memory); err != nil {
+				return err
+			}
+			req.Action.Kind = platform.ActionKind(given[0])
+			p, err := call(cmd.Context(), a, func(ctx context.Context, c *client.Client) (platform.Plan, error) {
+				ref, err := a.slot(ctx, c, given[1])
+				if err != nil {
+					return platform.Plan{}, err
+				}
+				if ref.Environment == "" {
+					ref.Environment = platform.ProductionName
+				}
+				req.Action.Slot = ref.Project + "/" + ref.Environment + "/" + ref.Service
+				return c.Propose(ctx, req)
+			})
+			if err != nil || a.json() {
+				return a.result(p, err)
+			}
+			a.showPlan(p)
+			return nil
+		},
+	}
+	flags := cmd.Flags()
+	flags.StringVar(&req.Reason, "reason", "", "why, for the person who decides")
+	must(cmd.MarkFlagRequired("reason"))
+	flags.IntVar(&req.Action.Replicas, "replicas", 0, "scale: how many instances")
+	flags.StringVar(&memory, "memory", "0", "scale: how much memory of each, such as 512MiB")
+	flags.IntVar(&req.Action.ToRelease, "to", 0, "rollback: number of the release (default: the one before)")
+	flags.StringVar(&req.Action.EnvKey, "key", "", "set_env: the variable")
+	flags.StringVar(&req.Action.EnvValue, "value", "", "set_env: its value (default: the person who approves gives it)")
+	flags.StringVar(&req.Action.Commit, "commit", "", "revert_commit: the full SHA")
+	flags.BoolVar(&req.DryRun, "dry-run", false, "show the plan and record nothing")
+	return cmd
+}
+
 func (a *app) showPlan(p platform.Plan) {
 	b := p.Body
 	var decisions []string
@@ -86,51 +131,21 @@ func (a *app) showPlan(p platform.Plan) {
 		decisions = append(decisions, line)
 	}
 	a.out.fields("plan", a.out.bold(string(p.ID))+" "+a.out.state(string(p.State)), "what", clean(b.Title), "where", p.Project+"/"+p.Environment+"/"+p.Service,
-		"why", clean(b.Reason), "before", clean(strings.Join(b.Before, "\n")), "after", clean(strings.Join(b.After, "\n")), "risk", riskWords(b.Risk),
+		"why", clean(b.Reason), "before", clean(strings.Join(b.Before, "\n")), "after", clean(strings.Join(b.After, "\n")), "risk", b.Risk.Title(),
 		"reaches", clean(b.BlastRadius), "to undo", clean(b.Reversible), "expects", clean(b.Expectation.Summary), "incident", string(b.IncidentID),
-		"asked by", who(b.RequestedBy)+", "+a.out.ago(b.CreatedAt), "needs", approvers(b), "decided", strings.Join(decisions, "\n"),
-		"expires", a.out.when(b.ExpiresAt), "deploy", string(p.DeployID), "outcome", clean(p.Outcome), "hash", p.Hash)
+		"asked by", who(b.RequestedBy)+", "+a.out.ago(b.CreatedAt), "needs", clean(b.Approvers()), "decided", strings.Join(decisions, "\n"),
+		"policy", b.PolicyVersion, "expires", a.out.when(b.ExpiresAt), "deploy", string(p.DeployID), "outcome", clean(p.Outcome), "hash", p.Hash)
 	if p.State == platform.PlanPending {
 		a.out.print("\nfairlead approve %s%s\nfairlead reject %s", p.ID, valueFlag(p), p.ID)
 	}
 }
 
-func riskWords(r platform.Risk) string {
-	switch r {
-	case platform.RiskR0:
-		return "R0: changes nothing"
-	case platform.RiskR1:
-		return "R1: reversible"
-	case platform.RiskR2:
-		return "R2: disruptive"
-	case platform.RiskR3:
-		return "R3: loses data"
-	}
-	return string(r)
-}
-
-// approvers says who may say yes.
-func approvers(b platform.PlanBody) string {
-	switch b.Approvals {
-	case 0:
-		return "nobody's approval: policy allows it"
-	case 1:
-		return "one person with role operator or admin, other than " + who(b.RequestedBy)
-	}
-	return fmt.Sprintf("%d different people with role operator or admin, other than %s", b.Approvals, who(b.RequestedBy))
-}
-
 // valueFlag reminds of the value that the human must give to a set_env plan that was frozen without one.
 func valueFlag(p platform.Plan) string {
-	if needsValue(p) {
+	if p.NeedsValue() {
 		return " --value -"
 	}
 	return ""
-}
-
-func needsValue(p platform.Plan) bool {
-	action := p.Body.Action
-	return action.Kind == platform.ActionSetEnv && action.EnvValue == "" && action.FromRelease == 0
 }
 
 func (a *app) approveCommand() *cobra.Command {
@@ -173,7 +188,7 @@ func (a *app) decide(ctx context.Context, id platform.PlanID, req platform.Decid
 				return p, err
 			}
 		}
-		if req.Approve && req.EnvValue == "" && needsValue(p) && p.State == platform.PlanPending {
+		if req.Approve && req.EnvValue == "" && p.NeedsValue() && p.State == platform.PlanPending {
 			return p, platform.Errorf(platform.CodeInvalid, "The plan sets %s, and a person must give its value.", p.Body.Action.EnvKey).
 				WithHint("Run `fairlead approve %s --value -` and type it.", id).WithField("value")
 		}

@@ -55,6 +55,11 @@ func (a *app) projectCreateCommand() *cobra.Command {
 }
 
 func (a *app) readFile(name string) (string, error) {
+	return a.readText("blueprint", name, "Name it with -f.")
+}
+
+// readText reads a file of the working folder, or standard input for -.
+func (a *app) readText(noun, name, fix string) (string, error) {
 	var raw []byte
 	var err error
 	if name == "-" {
@@ -66,7 +71,7 @@ func (a *app) readFile(name string) (string, error) {
 		raw, err = os.ReadFile(name)
 	}
 	if err != nil {
-		return "", platform.Errorf(platform.CodeInvalid, "The blueprint cannot be read: %v.", err).WithHint("Name it with -f.").WithField("file")
+		return "", platform.Errorf(platform.CodeInvalid, "The %s cannot be read: %v.", noun, err).WithHint("%s", fix).WithField("file")
 	}
 	return string(raw), nil
 }

@@ -118,8 +118,8 @@ func (a *app) root() *cobra.Command {
 	}
 	add("ship", a.projectCommand(), a.serviceCommand(), a.deployCommand(), a.releasesCommand(), a.rollbackCommand(), a.envCommand())
 	add("watch", a.statusCommand(), a.logsCommand(), a.tracesCommand(), a.mapCommand(), a.eventsCommand(), a.whyCommand(), a.metricsCommand(), a.usageCommand(), a.notifyCommand())
-	add("repair", a.incidentsCommand(), a.alertsCommand(), a.triageCommand(), a.diagnoseCommand(), a.plansCommand(), a.approveCommand(), a.rejectCommand())
-	add("admin", a.loginCommand(), a.tokenCommand())
+	add("repair", a.incidentsCommand(), a.alertsCommand(), a.triageCommand(), a.diagnoseCommand(), a.plansCommand(), a.approveCommand(), a.rejectCommand(), a.agentCommand())
+	add("admin", a.loginCommand(), a.tokenCommand(), a.policyCommand())
 	add("admin", a.Commands...)
 	root.AddCommand(a.versionCommand(), exitCodesTopic())
 	root.SetFlagErrorFunc(flagError)

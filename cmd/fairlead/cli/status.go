@@ -36,6 +36,10 @@ func (a *app) status(s platform.Status) {
 	if len(rows) > 0 {
 		a.out.table([]string{"  PART", "", ""}, rows)
 	}
+	if len(s.Stops) > 0 {
+		a.out.print("")
+		a.stops(s.Stops)
+	}
 	a.out.print("")
 	a.slots(s.Slots)
 	if len(s.Incidents) > 0 {

@@ -49,6 +49,9 @@ type Plane struct {
 	Deliveries []platform.Delivery
 	WhyAnswer  platform.Why
 	Usage      platform.UsageReport
+	Policy     platform.ProjectPolicy
+	Decision   platform.PolicyDecision
+	Stopped    platform.AgentStatus
 	Traces     []observability.Trace
 	Trace      observability.TraceDetail
 	Map        platform.ServiceMap
@@ -457,7 +460,7 @@ func (p *Plane) Status(ctx context.Context, actor platform.Actor) (platform.Stat
 		}
 	}
 	return platform.Status{
-		Version: "0.1.0", Slots: p.Slots, Incidents: []platform.Incident{p.Incident.Incident}, Plans: []platform.Plan{p.Plan},
+		Version: "0.1.0", Slots: p.Slots, Incidents: []platform.Incident{p.Incident.Incident}, Plans: []platform.Plan{p.Plan}, Stops: p.Stopped.Stops,
 		Parts:  []platform.PartStatus{{Name: "postgres", OK: true, Detail: "14.13"}, {Name: "engine", OK: true, Detail: "docker 20.10.24"}, {Name: "router", OK: false, Detail: "no answer on its socket"}},
 		Uptime: 26 * time.Hour,
 	}, p.read("Status", actor, nil)
@@ -474,6 +477,16 @@ func (p *Plane) GetIncident(_ context.Context, actor platform.Actor, id platform
 		return platform.IncidentDetail{}, missing("incident", string(id))
 	}
 	return p.Incident, p.read("GetIncident", actor, id)
+}
+
+// ListIncidentEvidence has the items of the sample incident, and facts that hold its lines.
+func (p *Plane) ListIncidentEvidence(_ context.Context, actor platform.Actor, id platform.IncidentID) (platform.List[platform.Evidence], error) {
+	if id != p.Incident.ID {
+		return platform.List[platform.Evidence]{}, missing("incident", string(id))
+	}
+	const facts = `{"Incident":{"id":"inc_01","service":"api","opened_at":"2026-03-01T14:00:00Z"},"Lines":[{"At":"2026-03-01T14:00:00Z","Service":"api","Level":"error","Text":"TypeError: unsupported operand type(s) for round: 'str'","Cite":"ev_01"}]}`
+	record := platform.Evidence{ID: "ev_03", IncidentID: id, Number: 3, Kind: platform.EvidenceFacts, Title: "What the rules read, as data", Source: "evidence", Excerpt: facts}.Seal()
+	return platform.List[platform.Evidence]{Items: append(slices.Clone(p.Incident.Evidence), record)}, p.read("ListIncidentEvidence", actor, id)
 }
 
 // Diagnose answers the sample incident.

@@ -45,6 +45,7 @@ func New() *Plane {
 	p.fillChannels()
 	p.fillTraces()
 	p.fillUsage()
+	p.fillPolicy()
 	p.fillSignals()
 	return p
 }

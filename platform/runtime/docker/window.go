@@ -13,17 +13,26 @@ import (
 type window struct {
 	delivered int64
 	seen      map[frameKey]struct{}
-	ring      []frameKey // the keys of seen, in order of delivery; full, it is overwritten from oldest on
-	oldest    int        // where in a full ring
-	last      map[string]lastFrame
+	ring      []frameKey   // the keys of seen, in order of delivery; full, it is overwritten from oldest on
+	oldest    int          // where in a full ring
+	last      [2]lastFrame // of each stream
 }
 
 // frameKey tells a frame from all others of its container. The engine stamps the lines of one stream to the nanosecond,
-// one after the other; only the pieces of one long line share a stamp.
+// one after the other; only the pieces of one long line share a stamp. There are many keys, so they are small and hold no
+// pointer.
 type frameKey struct {
 	nanos  int64
-	stream string
-	piece  int
+	piece  int32
+	stream uint8
+}
+
+// streamIndex tells the two streams apart.
+func streamIndex(name string) uint8 {
+	if name == "stderr" {
+		return 1
+	}
+	return 0
 }
 
 type lastFrame struct {
@@ -43,16 +52,17 @@ func (w *window) begin() {
 	if w.seen == nil {
 		w.seen = map[frameKey]struct{}{}
 	}
-	w.last = map[string]lastFrame{}
+	w.last = [2]lastFrame{}
 }
 
 // isNew reports whether the frame was not delivered yet, and remembers it.
 func (w *window) isNew(frame runtime.LogFrame) bool {
-	key := frameKey{nanos: frame.At.UnixNano(), stream: frame.Stream}
-	if last := w.last[frame.Stream]; last.partial && last.key.nanos == key.nanos {
+	stream := streamIndex(frame.Stream)
+	key := frameKey{nanos: frame.At.UnixNano(), stream: stream}
+	if last := w.last[stream]; last.partial && last.key.nanos == key.nanos {
 		key.piece = last.key.piece + 1
 	}
-	w.last[frame.Stream] = lastFrame{key: key, partial: frame.Partial}
+	w.last[stream] = lastFrame{key: key, partial: frame.Partial}
 	if _, ok := w.seen[key]; ok {
 		return false
 	}
