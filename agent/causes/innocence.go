@@ -220,7 +220,7 @@ func (w *world) undeployed(c *candidate) bool {
 }
 
 // watching is what changes say and touch that only make things seen: counters, log lines, headers and labels.
-var watching = like(`\blog_\w+|\blogg?(?:ing)?\b.{0,30}\b(?:id|ids|line|lines|request|requests|sampling|format|context|level)\b|\blog (?:the |every |each |tenant |user |request )|\bmetrics?\b|\bdashboards?\b|\bgauges?\b|\bhistograms?\b|\btrac(?:e|ing)\b|\bspans?\b|/version\b|build info|\bresponse headers?\b|\bfor metrics\b|\bpanels?\b|\bannotations?\b`)
+var watching = like(`\blog_\w+|\blogg?(?:ing)?\b.{0,30}\b(?:id|ids|line|lines|request|requests|sampling|format|context|level)\b|\blog (?:the |every |each |tenant |user |request )|\bmetrics?\b|\bdashboards?\b|\bgauges?\b|\bhistograms?\b|\btrac(?:e|ing)\b|\bspans?\b|/version\b|build info|\bresponse headers?\b|\bfor metrics\b|\bpanels?\b|\bsentry\b|\bsampl(?:e|es|ing) \d|\btelemetry\b|\botel\b|\bopentelemetry\b|\bdatadog\b|\bnew ?relic\b|\bannotations?\b`)
 
 // watches reports whether a change is only about what is seen of a service, where that cannot be the fault itself.
 func (c *candidate) watches(category platform.Category) bool {

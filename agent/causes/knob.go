@@ -74,7 +74,7 @@ func quantity(number, unit, beside string) (float64, bool) {
 func knobsOf(c *candidate) []knob {
 	var out []knob
 	for _, d := range c.Hunks {
-		if isProse(d.Path()) {
+		if isProse(d.Path()) || isManifest(d.Path()) { // versions are no limits
 			continue
 		}
 		for i := range d.Hunks {

@@ -285,7 +285,7 @@ func touchWords(c *candidate, category platform.Category, take func(float64, str
 		take(math.Min(score, 0.3), "it is about what is seen of the service", firstLine(c.Message), "", nil)
 		return 0
 	}
-	if category == platform.CategoryCodeError || category == platform.CategoryBuildFailed { // any code may err: without a place or a release it is a guess
+	if category == platform.CategoryCodeError { // any code may err: without a place or a release it is a guess
 		score = math.Min(score, convicts-0.05)
 	}
 	score = math.Min(score, 0.82)
