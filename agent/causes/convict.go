@@ -136,8 +136,8 @@ func (w *world) charge(l *lead, c *candidate) *charge {
 	if onset.IsZero() {
 		onset = w.onset
 	}
-	if w.f.live() && !l.slow && l.service == w.f.Incident.Service && onset.Before(w.onset) {
-		onset = w.onset // the platform saw when it began to hurt; what moved before that was no fault yet
+	if w.f.Incident.Signal == platform.SignalErrorRate && w.f.live() && (!buildsUp(l.category) || l.category == platform.CategoryCacheStampede) && l.service == w.f.Incident.Service && onset.Before(w.f.Incident.OnsetAt) {
+		onset = w.f.Incident.OnsetAt // the platform saw when it began to hurt; what moved before that was no fault yet
 	}
 	if c.live.After(onset.Add(max(l.slack, 45*time.Second))) {
 		ch.how = "it came after the fault began"
@@ -163,6 +163,14 @@ func (w *world) charge(l *lead, c *candidate) *charge {
 		if ch.how == "" {
 			ch.how = "it touches nothing that can bring this"
 		}
+		return ch
+	}
+	if w.ofOtherKeys(l, c) {
+		ch.how = "it left alone the variable that the error names"
+		return ch
+	}
+	if w.shownBefore(l, c) {
+		ch.how = "the release before showed the fault already"
 		return ch
 	}
 	if old := w.olderThan(l, c); old != "" {

@@ -291,7 +291,7 @@ func (w *world) served(l *lead, c *candidate, onset time.Time, pointed bool) (wh
 	if w.f.WentLive() && !pointed && w.f.first(c.ID) && onset.After(c.live.Add(longServed)) {
 		return "it is the first of all commits, and ran well before the fault began", 0
 	}
-	if l.slow {
+	if l.slow && l.category != platform.CategoryCacheStampede { // it shows at the first expiry, and not over hours
 		return "", 1
 	}
 	for _, d := range w.allDeploys() {

@@ -19,7 +19,11 @@ func (d *docket) hold(own []platform.Cause) {
 		if c.Category == platform.CategoryCodeError { // every fault of a program ends in a stack trace
 			score = min(score, traceScore)
 		}
-		l := d.add(c.Category, c.Service, sign{score: min(0.95, score), says: inSentence(firstSentence(c.Summary)), onset: d.w.onset, direct: true})
+		category := c.Category
+		if category == platform.CategoryBadCommand && d.heard(platform.CategoryArchMismatch, c.Service) {
+			category = platform.CategoryArchMismatch // the command is there, and is of another machine
+		}
+		l := d.add(category, c.Service, sign{score: min(0.95, score), says: inSentence(firstSentence(c.Summary)), onset: d.w.onset, direct: true})
 		l.claims = append(slices.Clone(c.Claims), l.claims...)
 		if l.variable == "" {
 			l.variable = c.Variable
@@ -39,6 +43,66 @@ func (d *docket) hold(own []platform.Cause) {
 		}
 	}
 }
+
+// heard reports whether the category has a lead of the service.
+func (d *docket) heard(category platform.Category, service string) bool {
+	return slices.ContainsFunc(d.order, func(l *lead) bool { return l.category == category && l.service == service })
+}
+
+// strangers quiets what services tell that have nothing to do with the one that failed, where that one tells of a fault itself: the
+// platform knows who depends on whom.
+func (d *docket) strangers() {
+	home := d.w.f.Incident.Service
+	tells := func(l *lead) bool { return l.service == home && l.direct && l.score >= strong }
+	if !d.w.f.live() || !slices.ContainsFunc(d.order, tells) {
+		return
+	}
+	for _, l := range d.order {
+		if l.service != home && !d.w.reaches(home, l.service) && !d.w.reaches(l.service, home) && !slices.Contains(d.w.sharing[home], l.service) {
+			l.score *= 0.5
+		}
+	}
+}
+
+// shownBefore reports whether the release before, while the change was not there yet, said what the lead is told by.
+func (w *world) shownBefore(l *lead, c *candidate) bool {
+	if !w.f.live() || l.service != w.f.Incident.Service {
+		return false
+	}
+	for _, claim := range l.claims {
+		words := inSentence(claim.Quote)
+		if len(words) < minWords {
+			continue
+		}
+		for _, line := range w.f.PreviousLines {
+			if line.At.Before(c.live) && strings.Contains(line.Text, words) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// ofOtherKeys reports whether what failed names a variable of the suspect, and the change is one of settings that leaves it alone.
+func (w *world) ofOtherKeys(l *lead, c *candidate) bool {
+	if w.f.Config == nil || len(c.Keys) == 0 || l.service != w.f.Incident.Service {
+		return false
+	}
+	named := false
+	for key := range w.f.Config.Keys {
+		if !slices.ContainsFunc(l.claims, func(q platform.Claim) bool { return containsWord(q.Quote, key) }) {
+			continue
+		}
+		if slices.Contains(c.Keys, key) {
+			return false
+		}
+		named = true
+	}
+	return named
+}
+
+// minWords is how long a quote must be to be recognised.
+const minWords = 12
 
 // unnamed quiets complaints about a name that does not resolve, of a service of the same environment that has no instance:
 // the engine names what runs.

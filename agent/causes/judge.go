@@ -82,6 +82,7 @@ func investigate(f *Facts, own []platform.Cause) (found []platform.Cause, d *doc
 	d.hold(own)
 	d.blame()
 	d.gather()
+	d.strangers()
 	d.explain()
 	sort.SliceStable(d.order, func(i, j int) bool { return d.order[i].score > d.order[j].score })
 	for i, l := range d.order {

@@ -66,7 +66,9 @@ func (r *run) commit(c platform.Commit) {
 	d.writef("commit %s", c.SHA)
 	d.writef("author %s", c.Author)
 	d.writef("date %s", stamp(c.At))
-	d.write(c.Message)
+	if !d.write(c.Message) {
+		c.Message = "" // what is not in the item is no fact
+	}
 	fact := causes.Commit{Commit: c, Cite: d.ID}
 	diff, err := r.src.Commits.Diff(r.ctx, r.f.Incident.Project, c.Parent, c.SHA)
 	if err != nil {
