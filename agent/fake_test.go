@@ -240,7 +240,7 @@ func (w *world) Diff(_ context.Context, _, _, to string) (string, error) {
 func (w *world) Events(_ context.Context, f platform.EventFilter) ([]platform.Event, error) {
 	var out []platform.Event
 	for _, e := range w.events {
-		if e.Service == "" || e.Service == f.Service {
+		if f.Service == "" || e.Service == "" || e.Service == f.Service {
 			out = append(out, e)
 		}
 	}

@@ -43,7 +43,7 @@ func findBadConfig(f *Facts) Found {
 	}
 	for i := len(f.Changes) - 1; i >= 0; i-- {
 		ch := f.Changes[i]
-		if (ch.Kind == platform.ChangeConfig || ch.Kind == platform.ChangeSecret) && overlaps(ch.Keys, keys) {
+		if (ch.Kind == platform.ChangeConfig || ch.Kind == platform.ChangeSecret || ch.Kind == platform.ChangeFlag) && (ch.Service == "" || ch.Service == f.Incident.Service) && overlaps(ch.Keys, keys) {
 			change := ch.Change
 			c.Change = &change
 			c.Claims = append(c.Claims, withClaims(claim(fmt.Sprintf("%s changed it at %s.", orUnknown(ch.Author), ch.At.UTC().Format("15:04:05")), "", ch.Cite))...)

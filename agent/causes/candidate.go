@@ -39,7 +39,7 @@ func candidates(w *world) []*candidate {
 		}
 		switch c.Kind {
 		case platform.ChangeDeploy:
-			if _, ok := lookup(commits, c.Brings); ok {
+			if _, ok := lookup(commits, c.Brings); ok || c.Bare {
 				continue
 			}
 		case platform.ChangeCommit:
@@ -59,15 +59,73 @@ func candidates(w *world) []*candidate {
 // allChanges joins the changes of every kind with the suspect's own commits.
 func (f *Facts) allChanges() []Change {
 	out := append([]Change(nil), f.Changes...)
+	for i := range out {
+		if out[i].Kind == platform.ChangeCommit && out[i].Service == "" {
+			out[i].Service, _ = f.builtFrom(out[i].Files, out[i].Hunks)
+		}
+	}
+	out = append(out, f.ownDeploy()...)
 	for i := range f.Commits {
 		c := &f.Commits[i]
 		change := Change{Change: *commitChange(f, c), Hunks: c.Diff, Cite: c.Cite}
-		if f.Deploy != nil && f.Deploy.CreatedAt.After(change.At) {
+		if service, ok := f.builtFrom(c.Files, c.Diff); ok && service != "" {
+			change.Service = service
+		}
+		if change.Service == f.Incident.Service && f.Deploy != nil && f.Deploy.CreatedAt.After(change.At) {
 			change.At = f.Deploy.CreatedAt
 		}
 		out = append(out, change)
 	}
 	return out
+}
+
+// ownDeploy is the suspect's own deploy as a change, where the history of releases does not hold it: of one that failed, say.
+func (f *Facts) ownDeploy() []Change {
+	if f.Deploy == nil {
+		return nil
+	}
+	for i := range f.Changes {
+		if f.Changes[i].Kind == platform.ChangeDeploy && f.Changes[i].ID == string(f.Deploy.ID) {
+			return nil
+		}
+	}
+	c := Change{Change: platform.Change{
+		Kind: platform.ChangeDeploy, ID: string(f.Deploy.ID), Service: f.Incident.Service, Release: f.releaseNumber(), DeployID: f.Deploy.ID,
+		Author: f.Deploy.Author, Message: f.Deploy.Message, At: f.Deploy.CreatedAt,
+	}, Brings: f.Deploy.Commit, Cite: f.Deploy.Cite}
+	if n := f.releaseNumber(); n > 0 {
+		c.Tag = fmt.Sprintf("v%d", n)
+	}
+	c.Bare = f.Difference != nil && f.Difference.SameCommit
+	return []Change{c}
+}
+
+// builtFrom finds the service whose folder of the repository holds all of the files that run, and whether folders are known.
+func (f *Facts) builtFrom(files []string, hunks []FileDiff) (service string, known bool) {
+	if len(f.Contexts) == 0 {
+		return "", false
+	}
+	if len(files) == 0 {
+		for _, d := range hunks {
+			files = append(files, d.Path())
+		}
+	}
+	for _, file := range files {
+		if isProse(file) {
+			continue
+		}
+		owner := ""
+		for name, folder := range f.Contexts {
+			if folder != "" && folder != "." && strings.HasPrefix(file, folder+"/") && (owner == "" || len(folder) > len(f.Contexts[owner])) {
+				owner = name
+			}
+		}
+		if owner == "" || service != "" && owner != service {
+			return "", true
+		}
+		service = owner
+	}
+	return service, true
 }
 
 // lookup finds a commit by its full or shortened name.

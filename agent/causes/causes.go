@@ -43,11 +43,13 @@ func Catalogue() []Rule {
 		{platform.CategoryOOMKilled, findOOMKilled},
 		{platform.CategoryMissingEnv, findMissingEnv},
 		{platform.CategoryImportError, findImportError},
+		{platform.CategoryMissingMount, findMissingMount},
 		{platform.CategoryBadCommand, findBadCommand},
 		{platform.CategoryPortMismatch, findPortMismatch},
 		{platform.CategoryBadHealthPath, findBadHealthPath},
 		{platform.CategoryDependency, findDependencyDown},
 		{platform.CategoryBadConfig, findBadConfig},
+		{platform.CategoryBadConfig, brokenFile},
 		{platform.CategoryCodeError, findCodeError},
 		{platform.CategorySlowStart, findSlowStart},
 	}
@@ -79,7 +81,6 @@ func Diagnose(facts *Facts) platform.Diagnosis {
 			because = found.Because
 		}
 	}
-	ownFound := len(d.Causes) > 0
 	around, court := widen(f, d.Causes)
 	d.Causes = rank(around)
 	d.RuledOut = dedupeRuledOut(d.RuledOut)
@@ -89,9 +90,7 @@ func Diagnose(facts *Facts) platform.Diagnosis {
 		top := d.Causes[0]
 		d.Verdict, d.Category, d.Summary = platform.VerdictCause, top.Category, top.Summary
 		d.Confidence = confidence(d.Causes, f)
-		if !ownFound {
-			court.spreadFrom(&d, top)
-		}
+		court.spreadFrom(&d, top)
 	default:
 		abstain(f, court, &d, because)
 	}
@@ -99,33 +98,37 @@ func Diagnose(facts *Facts) platform.Diagnosis {
 	return d
 }
 
-// widen adds what the other services, series and changes tell. What the platform knows first hand about the suspect's own
-// release is kept where it names a cause that is more than a stack trace.
+// widen weighs what the rules over the suspect's own release found together with what every service, series and change tells.
 func widen(f *Facts, own []platform.Cause) ([]platform.Cause, *docket) {
-	found, court := investigate(f)
+	found, court := investigate(f, own)
 	if well, _, ok := court.well(); ok && well != "" && !sure(found) && len(own) == 0 {
 		return nil, court
 	}
 	var out []platform.Cause
 	for _, c := range found {
-		if c.Score >= minScore && !firstHand(f, c.Category) {
+		if c.Score >= minScore && !silence(f, own, c) {
 			out = append(out, c)
 		}
-	}
-	if len(own) > 0 {
-		return own, court
 	}
 	return out, court
 }
 
-// firstHand reports whether a rule over the platform's own facts of the suspect has looked for the category already. It
-// knows what was set, which release was live before and what its lines said, so that its silence stands.
-func firstHand(f *Facts, category platform.Category) bool {
-	if f.Release == nil && f.Deploy == nil {
+// silence reports whether a rule over the platform's own facts of the suspect has looked for such a cause and found none: it knows
+// what was set, which release was live before and what its lines said. Where a change is convicted, that says more.
+func silence(f *Facts, own []platform.Cause, c platform.Cause) bool {
+	if !f.live() || c.Change != nil || c.Service != f.Incident.Service {
 		return false
 	}
+	for _, o := range own {
+		if o.Category == c.Category {
+			return false
+		}
+	}
+	if c.Category == platform.CategoryDependency && !f.namesNeighbour(c) {
+		return false // what it needs lies outside, and nobody knows how it does
+	}
 	for _, rule := range Catalogue() {
-		if rule.Category == category {
+		if rule.Category == c.Category {
 			return true
 		}
 	}
@@ -276,8 +279,12 @@ func dedupeRuledOut(in []platform.RuledOut) []platform.RuledOut {
 	seen := map[string]bool{}
 	var out []platform.RuledOut
 	for _, r := range in {
-		if !seen[r.Hypothesis] {
-			seen[r.Hypothesis] = true
+		key := r.Hypothesis // a commit is let go once, however it is told of
+		if words := strings.Fields(key); len(words) > 2 && words[0] == "commit" {
+			key = words[0] + " " + words[1]
+		}
+		if !seen[key] {
+			seen[key] = true
 			out = append(out, r)
 		}
 	}

@@ -45,6 +45,9 @@ func foreignTrace(f *Facts, t quoted) bool {
 	return false
 }
 
+// callFails are the kinds of errors by which a call of another service or of a server fails.
+var callFails = regexp.MustCompile(`(?i)timeout|Connect|HTTPError|URLError|gaierror|ECONN|ENOTFOUND|RemoteDisconnected|ServiceUnavailable|UnreachableError|^fetch failed|SSL|ApiError|StatusError`)
+
 func explainTrace(f *Facts, t quoted, out *Found) {
 	frame, placed := t.Inner()
 	exposed := f.exposure(f.showsTrace(t.Trace), "such "+t.Kind())
@@ -60,6 +63,9 @@ func explainTrace(f *Facts, t quoted, out *Found) {
 	}
 	m := mechanismOf(t.Trace)
 	guilty, convicted := f.Guilty(m)
+	if convicted && callFails.MatchString(t.Kind()) && guilty.Score < reachWroteCall {
+		convicted = false // the trace runs through code that only waits for another
+	}
 	if !convicted && (!exposed.Tested || exposed.Weak) {
 		out.Because = fmt.Sprintf("%s was seen, but no diff reaches it and the previous release's lines say nothing about it", t.Error)
 		out.Missing = append(out.Missing, "a change that reaches "+t.Error+", or the previous release's logs, to tell whether this release brought it")
@@ -82,8 +88,6 @@ func explainTrace(f *Facts, t quoted, out *Found) {
 		c.Location = mergeLocation(c.Location, guilty.location())
 		c.Claims = append(c.Claims, withClaims(guilty.claim())...)
 		out.RuledOut = append(out.RuledOut, f.acquit(guilty.Commit, strings.TrimSpace(strings.TrimPrefix(where, " at ")), m)...)
-	} else {
-		c.Change = releaseChange(f)
 	}
 	addExposure(f, &c, exposed, out)
 	c.Claims = append(c.Claims, patternClaim(f, t)...)
@@ -142,20 +146,6 @@ func mechanismOf(t Trace) Mechanism {
 	return m
 }
 
-// releaseChange names what came with the release: its only commit where there is one, else the deploy.
-func releaseChange(f *Facts) *platform.Change {
-	if len(f.Commits) == 1 && f.Commits[0].Read && (f.Difference == nil || !f.Difference.SameCommit) {
-		return commitChange(f, &f.Commits[0])
-	}
-	if f.Deploy == nil {
-		return nil
-	}
-	return &platform.Change{
-		Kind: platform.ChangeDeploy, ID: string(f.Deploy.ID), Service: f.Incident.Service, Release: f.releaseNumber(),
-		DeployID: f.Deploy.ID, Author: f.Deploy.Author, Message: f.Deploy.Message, At: f.Deploy.CreatedAt,
-	}
-}
-
 // explainRoutes convicts a release that answers with errors and logs no reason, where the one before did not.
 func explainRoutes(f *Facts, out *Found) {
 	if f.Incident.Signal != platform.SignalErrorRate {
@@ -183,7 +173,7 @@ func explainRoutes(f *Facts, out *Found) {
 			return
 		}
 	}
-	c := platform.Cause{Service: f.Incident.Service, Change: releaseChange(f), Score: 0.4}
+	c := platform.Cause{Service: f.Incident.Service, Score: 0.4}
 	addExposure(f, &c, exposed, out)
 	c.Summary = fmt.Sprintf("%s answers %s of its requests with 5xx and logs no reason; the release before did not%s.", subject(f), percent(now.Rate()), broughtBy(c.Change))
 	out.Missing = append(out.Missing, "a stack trace or an error line of "+f.Incident.Service+" from the failing requests")

@@ -29,8 +29,13 @@ type lead struct {
 	variable string
 	texts    []string // some of the lines, in full
 	through  *lead    // what the service's own signs tell, where the lead is of those that use it
-	known    bool     // who does it is measured: it does not come from outside
-	common   bool     // several services that have nothing else in common show the same
+	// own is the cause that a rule over the suspect's release found, accuses its changes with how they reach the fault, and held the
+	// score with it.
+	own     *platform.Cause
+	accuses map[string]string
+	held    float64
+	known   bool // who does it is measured: it does not come from outside
+	common  bool // several services that have nothing else in common show the same
 }
 
 // charge is a candidate held against a lead.
@@ -131,6 +136,9 @@ func (w *world) charge(l *lead, c *candidate) *charge {
 	if onset.IsZero() {
 		onset = w.onset
 	}
+	if w.f.Incident.Signal == platform.SignalErrorRate && w.f.live() && (!buildsUp(l.category) || l.category == platform.CategoryCacheStampede) && l.service == w.f.Incident.Service && onset.Before(w.f.Incident.OnsetAt) {
+		onset = w.f.Incident.OnsetAt // the platform saw when it began to hurt; what moved before that was no fault yet
+	}
 	if c.live.After(onset.Add(max(l.slack, 45*time.Second))) {
 		ch.how = "it came after the fault began"
 		return ch
@@ -157,9 +165,23 @@ func (w *world) charge(l *lead, c *candidate) *charge {
 		}
 		return ch
 	}
+	if w.ofOtherKeys(l, c) {
+		ch.how = "it left alone the variable that the error names"
+		return ch
+	}
+	if w.shownBefore(l, c) {
+		ch.how = "the release before showed the fault already"
+		return ch
+	}
 	if old := w.olderThan(l, c); old != "" {
 		ch.how = old
 		return ch
+	}
+	if why, share := w.served(l, c, onset, ch.pointed); share == 0 {
+		ch.how = why
+		return ch
+	} else {
+		reach *= share
 	}
 	ch.score = reach * kin * w.timing(l, c, onset)
 	if gap := onset.Sub(c.live); c.Kind == platform.ChangeFlag && gap > 5*time.Minute { // a flag works at once

@@ -5,6 +5,7 @@ import (
 	"math"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/fairlead/fairlead/platform"
 )
@@ -270,4 +271,91 @@ func percent(v float64) string {
 		return strconv.FormatFloat(v*100, 'f', 2, 64) + " %"
 	}
 	return strconv.FormatFloat(v*100, 'f', 0, 64) + " %"
+}
+
+// served weighs what a change did while it ran before the fault: a release that holds it served well until the next one, or for
+// long enough by itself, and so it did not bring what shows at once. It returns the share of the charge that is left. Only the
+// platform's own history of releases tells that.
+func (w *world) served(l *lead, c *candidate, onset time.Time, pointed bool) (why string, share float64) {
+	if !w.f.live() || c.Kind != platform.ChangeCommit && c.Kind != platform.ChangeDeploy || c.service != "" && c.service != l.service {
+		return "", 1
+	}
+	for _, tag := range c.tags {
+		if l.releases[tag] > 0 {
+			return "", 1
+		}
+	}
+	if newer(c.tags, l.releases) {
+		return "what shows the fault is of an earlier release, which does not hold it", 0
+	}
+	if w.f.WentLive() && !pointed && w.f.first(c.ID) && onset.After(c.live.Add(longServed)) {
+		return "it is the first of all commits, and ran well before the fault began", 0
+	}
+	if l.slow && l.category != platform.CategoryCacheStampede { // it shows at the first expiry, and not over hours
+		return "", 1
+	}
+	for _, d := range w.allDeploys() {
+		if d.Service != l.service || !d.At.After(c.live.Add(time.Second)) || d.At.After(onset.Add(max(l.slack, startSlip))) {
+			continue
+		}
+		if !w.f.WentLive() {
+			return fmt.Sprintf("a release before %s held it already and went live", lowerSubject(w.f)), 0
+		}
+		if last := w.restart(l.service, onset); buildsUp(l.category) && d.At.Sub(c.live) < onset.Sub(last)/2 {
+			return "", 1 // it ran too short to show what builds up
+		}
+		return "", 0.5
+	}
+	return "", 1
+}
+
+const (
+	startSlip  = 45 * time.Second // how far the onset of a fault and the start of the release that shows it may lie apart
+	longServed = 20 * time.Second
+)
+
+// newer reports whether all releases that show a fault are older than those that hold a change.
+func newer(tags []string, shown map[string]int) bool {
+	least, most := 0, 0
+	for _, t := range tags {
+		if n := number(strings.TrimPrefix(t, "v")); n > 0 && (least == 0 || n < least) {
+			least = n
+		}
+	}
+	for t := range shown {
+		most = max(most, number(strings.TrimPrefix(t, "v")))
+	}
+	return least > 0 && most > 0 && most < least
+}
+
+// restart is when the newest release of a service took over before the onset.
+func (w *world) restart(service string, onset time.Time) time.Time {
+	last := time.Time{}
+	for _, d := range w.allDeploys() {
+		if d.Service == service && d.At.Before(onset.Add(startSlip)) {
+			last = maxTime(last, d.At)
+		}
+	}
+	return last
+}
+
+// first reports whether a commit has none before it.
+func (f *Facts) first(sha string) bool {
+	for i := range f.Commits {
+		if f.Commits[i].SHA == sha {
+			return f.Commits[i].Parent == ""
+		}
+	}
+	return false
+}
+
+// allDeploys are the deploys of every service, the suspect's own among them.
+func (w *world) allDeploys() []Change {
+	out := w.f.ownDeploy()
+	for _, d := range w.f.Changes {
+		if d.Kind == platform.ChangeDeploy {
+			out = append(out, d)
+		}
+	}
+	return out
 }

@@ -50,7 +50,11 @@ type Facts struct {
 	Metrics           []Metric   // of every service
 	Fleet             []Instance // of every service
 	Checks            []Check    // health checks of every service, oldest first
-	Past              []Past     // earlier incidents like this one
+	// Contexts are the folders of the repository that the services are built from, by service.
+	Contexts map[string]string
+	// Alert is the rule that opened the incident, where one did.
+	Alert *Alert
+	Past  []Past // earlier incidents like this one
 	// Words tell of the symptom without saying whose: the incident's own, and the names of alerts.
 	Words []Text
 	Gaps  []string
@@ -166,8 +170,16 @@ type Commit struct {
 type Change struct {
 	platform.Change
 	Brings string // the commit that a deploy brought, where it is known
+	Bare   bool   // a deploy of the commit that ran before as well
 	Tag    string // the release it went live with, as it is called where it runs
 	Hunks  []FileDiff
+	Cite   platform.EvidenceID
+}
+
+// Alert is an alert rule with what it measures.
+type Alert struct {
+	Rule   platform.AlertRule
+	Series *Metric // nil where it counts lines, or where nothing could be read
 	Cite   platform.EvidenceID
 }
 

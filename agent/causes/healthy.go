@@ -2,12 +2,16 @@ package causes
 
 import (
 	"fmt"
+	"time"
 
 	"github.com/fairlead/fairlead/platform"
 )
 
 // calmRate is the share of failed requests under which a service counts as well.
 const calmRate = 0.01
+
+// shortGrace is how long any instance may take to start.
+const shortGrace = 10 * time.Second
 
 // looksHealthy reports whether the facts show that nothing is wrong now: every instance that should run is ready, what
 // ended was stopped by Fairlead itself, and requests do not fail. It needs positive evidence: silence is not health.
@@ -16,6 +20,9 @@ func looksHealthy(f *Facts) (string, []platform.EvidenceID, bool) {
 	case platform.SignalBuildFailed, platform.SignalDeployFailed, platform.SignalOOM:
 		return "", nil, false
 	default:
+	}
+	if f.stillFires() {
+		return "", nil, false
 	}
 	var ids []platform.EvidenceID
 	ready, stopped := 0, 0
@@ -28,6 +35,11 @@ func looksHealthy(f *Facts) (string, []platform.EvidenceID, bool) {
 			ready++
 		case platform.InstanceStopped:
 			stopped++
+		case platform.InstanceStarting:
+			if grace := f.Spec.Health.Grace.D(); f.Deploy != nil && !f.WentLive() || f.Now.Sub(in.StartedAt) > max(grace, shortGrace) {
+				return "", nil, false
+			}
+			continue
 		default:
 			return "", nil, false
 		}

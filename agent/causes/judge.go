@@ -63,7 +63,7 @@ const (
 )
 
 // investigate explains the facts beyond the suspect's own release: any service, any change, any category.
-func investigate(f *Facts) (found []platform.Cause, d *docket) {
+func investigate(f *Facts, own []platform.Cause) (found []platform.Cause, d *docket) {
 	w := newWorld(f)
 	d = newDocket(w)
 	d.hear()
@@ -74,8 +74,15 @@ func investigate(f *Facts) (found []platform.Cause, d *docket) {
 	d.grow()
 	d.load()
 	d.read()
+	d.refused()
+	d.poison()
+	d.attempts()
+	d.alerted()
+	d.artifacts()
+	d.hold(own)
 	d.blame()
 	d.gather()
+	d.strangers()
 	d.explain()
 	sort.SliceStable(d.order, func(i, j int) bool { return d.order[i].score > d.order[j].score })
 	for i, l := range d.order {
@@ -334,6 +341,7 @@ func (d *docket) cause(l *lead) platform.Cause {
 		d.kind(l, guilty, &c)
 	}
 	c.Summary = fmt.Sprintf("%s: %s (%s)%s.", speaker(l.service), strings.ReplaceAll(string(c.Category), "_", " "), l.says, brought)
+	l.retold(&c)
 	return c
 }
 

@@ -37,7 +37,7 @@ func (d *docket) traffic() {
 			l := d.say(out, platform.CategoryRetryStorm, 0.66, movement(out)+" Its own requests did not rise as much.", true)
 			l.others = append(l.others, d.w.needs[s]...)
 		}
-		if requests == nil || requests.Kind == series.Bump && requests.Last < 1.3*requests.Before {
+		if requests == nil || !surge(requests) || requests.Kind == series.Bump && requests.Last < 1.3*requests.Before {
 			continue
 		}
 		callers := d.w.neededBy[s]
@@ -118,11 +118,7 @@ func sameMessage(v *voice) (string, bool) {
 	}
 	fields := strings.FieldsFunc(text, func(r rune) bool { return strings.ContainsRune(" \t\n,;:=()[]{}\"'`", r) })
 	for i, f := range fields {
-		if len(f) < 4 || !strings.ContainsAny(f, "0123456789") || i == 0 || strings.Contains(f, "/") || strings.Count(f, ".") > 0 || strings.Count(f, ":") > 0 || strings.Contains(f, "T0") || strings.Contains(f, "T1") || strings.Contains(f, "T2") {
-			continue
-		}
-		before := strings.ToLower(strings.Join(fields[max(0, i-3):i], " "))
-		if !containsAnyOf(before, "message", "msg", "job", "task", "offset", "delivery", "event", "record", "tag", "msgid", "message_id") {
+		if !namesMessage(fields, i) {
 			continue
 		}
 		same := 0
@@ -138,6 +134,16 @@ func sameMessage(v *voice) (string, bool) {
 	return "", false
 }
 
+// namesMessage reports whether a word of a line is the id of a message: it holds a digit, and the words before say what it is.
+func namesMessage(fields []string, i int) bool {
+	f := fields[i]
+	if len(f) < 4 || !strings.ContainsAny(f, "0123456789") || i == 0 || strings.Contains(f, "/") || strings.Count(f, ".") > 0 || strings.Count(f, ":") > 0 || strings.Contains(f, "T0") || strings.Contains(f, "T1") || strings.Contains(f, "T2") {
+		return false
+	}
+	before := strings.ToLower(strings.Join(fields[max(0, i-3):i], " "))
+	return containsAnyOf(before, "message", "msg", "job", "task", "offset", "delivery", "event", "record", "tag", "msgid", "message_id")
+}
+
 func containsAnyOf(s string, parts ...string) bool {
 	for _, p := range parts {
 		if strings.Contains(s, p) {
@@ -149,6 +155,10 @@ func containsAnyOf(s string, parts ...string) bool {
 
 // caches finds a cache that lost its contents while what lies behind it was overrun.
 func (d *docket) caches() {
+	if d.w.f.live() {
+		d.stampede()
+		return
+	}
 	for _, m := range d.w.metrics {
 		lost := m.Meaning == series.CacheHits && d.w.current(m) && m.Down() && m.Ratio() <= 0.75 ||
 			m.Meaning == series.CacheMisses && d.w.current(m) && m.Up() && m.Ratio() >= 2 || m.Meaning == series.Evictions && d.w.current(m) && m.Up() && m.Ratio() >= 4
@@ -254,6 +264,10 @@ func even(at []int) bool {
 
 // neighbours finds services that share a host and are slowed by one of them.
 func (d *docket) neighbours() {
+	if d.w.f.live() {
+		d.crowd()
+		return
+	}
 	for _, m := range d.w.metrics {
 		throttled := m.Meaning == series.Throttling && d.w.current(m) && m.Up() && m.Ratio() >= 2
 		host := m.Meaning == series.HostCPU && d.w.current(m) && m.Up() && m.Ratio() >= 1.4

@@ -27,7 +27,7 @@ func like(list string) *regexp.Regexp { return regexp.MustCompile(`(?i)(?:` + li
 const (
 	limits    = `mem(?:ory)?[_-]?(?:limit|reservation|swap)|memory:|mem_limit|-Xmx|max-old-space|max_old_space|MaxRAM|GOMEMLIMIT|resources:|limits:`
 	portWords = `\bports?\b|_ports?\b|\bport_|(?-i:[a-z]Port\b)|listen|\bbind`
-	keeping   = `\.append\(|\.push\(|\.put\(|\.add\(|\.set\(|\.extend\(|lru_cache|maxsize=None|\bcache\b|_cache\b|cache\[|Cache\b|history|global |static .*(?:Map|List|Dictionary)|new (?:Map|WeakMap|HashMap|ArrayList|Dictionary)|sync\.Map|setInterval|addListener|\.on\(|addEventListener|subscribe\(|ThreadLocal|retain|unbounded|registry|buffer|\[\w+\] ?= `
+	keeping   = `\.append\(|\.push\(|\.put\(|\.add\(|\.set\(|\.extend\(|lru_cache|maxsize=None|\bcache\b|_cache\b|cache\[|Cache\b|history|global |static .*(?:Map|List|Dictionary)|new (?:Map|WeakMap|HashMap|ArrayList|Dictionary)|sync\.Map|setInterval|addListener|\.on\(|addEventListener|subscribe\(|ThreadLocal|retain|unbounded|registry|buffer|\w\[[^\]=]+\] ?= `
 	letting   = `close\(|\.release\(|dispose|free\(|evict|expire|ttl|maxsize|max_size|max_entries|max_items|limit|clear\(|\.delete\(|\.remove\(|\.pop\(|defer |with |using |finally|removeListener|unsubscribe|clearInterval|lru|weak`
 	// versionStep is how messages tell that a program was replaced: "7.2 -> 8.0", "from 14.1 to 15".
 	versionStep = `\bv?\d+(?:\.\d+)+\S*\s*(?:->|→|=>|to)\s*v?\d+`

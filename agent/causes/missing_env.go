@@ -107,7 +107,7 @@ func blameVariable(f *Facts, v missingVar, c *platform.Cause, out *Found) {
 		c.Claims = append(c.Claims, withClaims(claim("The previous release had "+v.name+"; this one does not.", v.name, f.Difference.Cite))...)
 		c.Score += 0.1
 		for i := len(f.Changes) - 1; i >= 0; i-- {
-			if contains(f.Changes[i].Keys, v.name) {
+			if contains(f.Changes[i].Keys, v.name) && (f.Changes[i].Service == "" || f.Changes[i].Service == f.Incident.Service) {
 				change := f.Changes[i].Change
 				c.Change, c.Score = &change, c.Score+0.1
 				c.Claims = append(c.Claims, withClaims(claim("This change touched "+v.name+".", "", f.Changes[i].Cite))...)

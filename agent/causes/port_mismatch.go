@@ -109,7 +109,7 @@ func listeners(f *Facts) []listening {
 	var out []listening
 	for _, w := range f.words() {
 		for _, re := range listenWords {
-			for _, m := range re.FindAllStringSubmatch(w.text, 4) {
+			for _, m := range re.FindAllStringSubmatch(strings.ReplaceAll(w.text, "nothing listens", "nothing-"), 4) {
 				if port := number(m[2]); port > 0 && port < 65536 {
 					out = append(out, listening{host: m[1], port: port, quote: m[0], cite: w.cite})
 				}

@@ -117,7 +117,7 @@ func (d *docket) hearTrace(v *voice, loudest int) {
 			return
 		}
 	}
-	if len(v.matches) > 0 || !v.Grave() {
+	if len(v.matches) > 0 || !v.Grave() && !(d.w.f.live() && strings.Contains(v.Text, "\n")) {
 		return
 	}
 	if strings.Contains(v.Text, "\n") {
@@ -435,7 +435,13 @@ func (d *docket) ends() {
 			at = *in.EndedAt
 		}
 		say := func(category platform.Category, score float64, text string) {
-			d.add(category, in.Service, sign{score: score, text: text, cite: in.Cite, onset: at, says: fmt.Sprintf("instance %s ended with exit code %d", in.ID, code), direct: score >= 0.7})
+			l := d.add(category, in.Service, sign{score: score, text: text, cite: in.Cite, onset: at, says: fmt.Sprintf("instance %s ended with exit code %d", in.ID, code), direct: score >= 0.55})
+			if in.ReleaseNumber > 0 {
+				if l.releases == nil {
+					l.releases = map[string]int{}
+				}
+				l.releases[fmt.Sprintf("v%d", in.ReleaseNumber)]++
+			}
 		}
 		if in.OOMKilled {
 			say(platform.CategoryOOMKilled, 0.82, fmt.Sprintf("Instance %s was killed for memory.", in.ID))
@@ -445,6 +451,8 @@ func (d *docket) ends() {
 			continue
 		}
 		switch {
+		case code == 137 && in.StoppedByUs() && d.w.f.live() && in.ReadyAt != nil && d.served(): // it was asked to stop first, and given time
+			say(platform.CategoryUngracefulStop, 0.6, fmt.Sprintf("Instance %s was asked to stop, did not end in time and was killed (exit code 137).", in.ID))
 		case code == 137 && in.StoppedByUs():
 			say(platform.CategoryUngracefulStop, 0.24, fmt.Sprintf("Instance %s was stopped and did not end in time: it was killed (exit code 137).", in.ID))
 		case code == 137:
@@ -498,11 +506,18 @@ func (d *docket) stops() {
 // checks reads the health checks.
 func (d *docket) checks() {
 	type tally struct {
-		refused, wrong, slow, unready, ok, all int
-		last                                   Check
+		refused, wrong, slow, unready, ok, all, elsewhere int
+		places                                            [][]string
+		last                                              Check
 	}
 	count := map[string]*tally{}
 	var names []string
+	passed := map[platform.InstanceID]time.Time{}
+	for _, c := range d.w.f.Checks {
+		if c.OK {
+			passed[c.InstanceID] = maxTime(passed[c.InstanceID], c.At)
+		}
+	}
 	for _, c := range d.w.f.Checks {
 		t := count[c.Service]
 		if t == nil {
@@ -516,11 +531,16 @@ func (d *docket) checks() {
 		case c.OK:
 			t.ok++
 			continue
+		case passed[c.InstanceID].After(c.At) && c.InstanceID != "":
+			continue // it came up, or came back
+		case notListening.MatchString(c.Error):
+			t.elsewhere++
+			t.places = placeOf.FindAllStringSubmatch(notListening.FindStringSubmatch(c.Error)[2], 4)
 		case strings.Contains(lower, "refused"):
 			t.refused++
 		case c.Status == 404 || c.Status == 401 || c.Status == 403 || c.Status == 405 || c.Status >= 300 && c.Status < 310:
 			t.wrong++
-		case strings.Contains(lower, "timeout") || strings.Contains(lower, "deadline") || strings.Contains(lower, "timed out"):
+		case strings.Contains(lower, "timeout") || strings.Contains(lower, "deadline") || strings.Contains(lower, "timed out") || strings.Contains(lower, "no answer"):
 			t.slow++
 		case c.Status == 503:
 			t.unready++
@@ -548,7 +568,19 @@ func (d *docket) checks() {
 				say(platform.CategoryPortMismatch, 0.45, t.refused, "were refused while it runs")
 			}
 		}
-		if t.slow >= 2 && t.slow > t.ok/2 {
+		if t.elsewhere >= 2 && len(t.places) > 0 {
+			say(platform.CategoryPortMismatch, 0.88, t.elsewhere, "found nothing on its port, and the process listens elsewhere")
+			l := d.lead(platform.CategoryPortMismatch, service)
+			for _, p := range t.places {
+				l.names = append(l.names, p[2])
+				if strings.HasPrefix(p[1], "127.") || p[1] == "localhost" || p[1] == "[::1]" {
+					l.names = append(l.names, p[1])
+				}
+			}
+		}
+		if t.slow >= 2 && t.ok > 0 && !t.last.OK && d.w.f.live() { // it was well, and answers no more
+			say(platform.CategoryHang, 0.66, t.slow, "got no answer in time, and those before passed")
+		} else if t.slow >= 2 && t.slow > t.ok/2 {
 			say(platform.CategoryHang, 0.42, t.slow, "got no answer in time")
 		}
 		if t.unready >= 3 && t.ok == 0 {

@@ -31,6 +31,9 @@ func (w *world) touch(l *lead, c *candidate, ch *charge) float64 {
 		touchName(c, n, take)
 	}
 	way := ways[l.category]
+	if how, ok := l.accuses[c.ID]; ok {
+		take(0.9, how, "", "", nil)
+	}
 	ch.pointed = best >= 0.6
 	if c.Kind == platform.ChangeFlag && akin(l, c) {
 		take(0.85, "it speaks of what failed", firstLine(c.Message), "", nil)

@@ -20,7 +20,7 @@ func (d *docket) well() (string, []platform.EvidenceID, bool) {
 	}
 	var ids []platform.EvidenceID
 	var good []string
-	if d.unmeasured() || d.blind() {
+	if d.unmeasured() || d.blind() || d.w.f.stillFires() {
 		return "", nil, false
 	}
 	running, planned := 0, 0

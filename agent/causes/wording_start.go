@@ -267,6 +267,8 @@ no such image
 failed to copy: httpreadseeker`, "no matching manifest"},
 	{platform.CategoryArchMismatch, 0.95, `
 exec format error
+: elf*not found
+: elf*syntax error
 no matching manifest for linux/
 no match for platform in manifest
 does not match the detected host platform

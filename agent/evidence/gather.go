@@ -31,7 +31,7 @@ func (g *Gatherer) Gather(ctx context.Context, incident platform.Incident) (Bund
 	w := &writer{incident: incident, opt: g.opt, now: g.opt.Now().UTC(), redact: redact, bundle: &b}
 	b.Facts.Now = w.now
 	r := &run{Gatherer: g, w: w, f: b.Facts, ctx: ctx, records: map[string]string{}, held: map[lineKey]bool{}}
-	for _, step := range []func(){r.releases, r.difference, r.instances, r.buildLog, r.logs, r.patterns, r.routes, r.memory, r.commits, r.changes, r.neighbours, r.serviceMap, r.spans, r.similar} {
+	for _, step := range []func(){r.releases, r.difference, r.instances, r.buildLog, r.preDeployLog, r.logs, r.patterns, r.routes, r.memory, r.commits, r.changes, r.neighbours, r.environment, r.measures, r.alert, r.serviceMap, r.spans, r.similar} {
 		if err := ctx.Err(); err != nil {
 			return Bundle{}, fmt.Errorf("gather evidence of incident %s: %w", incident.ID, err)
 		}
@@ -51,6 +51,8 @@ type run struct {
 	previousEnd time.Time
 	records     map[string]string // the frozen text of each raw one: queries overlap, and lines repeat
 	held        map[lineKey]bool  // lines of the suspect that an item holds
+	around      []platform.SlotDetail
+	looked      bool // whether around was read
 }
 
 // onset is when the symptom began, as far as the incident says.
@@ -289,5 +291,13 @@ func diffSpec(a, b platform.ServiceSpec) []string {
 	add("shared memory in bytes", a.Resources.SharedBytes, b.Resources.SharedBytes)
 	add("replicas", a.Replicas, b.Replicas)
 	add("drain", a.Drain, b.Drain)
+	add("disk", diskWords(a.Disk), diskWords(b.Disk))
 	return out
+}
+
+func diskWords(d *platform.DiskSpec) string {
+	if d == nil {
+		return "none"
+	}
+	return d.Name + " at " + d.MountPath
 }

@@ -3,6 +3,8 @@ package evidence
 import (
 	"encoding/json"
 	"fmt"
+	"regexp"
+	"slices"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -13,7 +15,7 @@ import (
 
 const (
 	maxCommits   = 40
-	maxEvents    = 200
+	maxEvents    = 300
 	changeWindow = 24 * time.Hour
 )
 
@@ -64,7 +66,9 @@ func (r *run) commit(c platform.Commit) {
 	d.writef("commit %s", c.SHA)
 	d.writef("author %s", c.Author)
 	d.writef("date %s", stamp(c.At))
-	d.write(c.Message)
+	if !d.write(c.Message) {
+		c.Message = "" // what is not in the item is no fact
+	}
 	fact := causes.Commit{Commit: c, Cite: d.ID}
 	diff, err := r.src.Commits.Diff(r.ctx, r.f.Incident.Project, c.Parent, c.SHA)
 	if err != nil {
@@ -97,6 +101,9 @@ var changeKinds = map[platform.EventKind]platform.ChangeKind{
 	platform.EventSlotRestarted:    platform.ChangeInfra,
 }
 
+// flagKey is how teams name a variable that switches something on or off.
+var flagKey = regexp.MustCompile(`(?i)^(?:FEATURE|FEATURES|FLAG|FLAGS|FF|TOGGLE|EXPERIMENT|ENABLE|DISABLE|USE)_|_(?:ENABLED|DISABLED|FLAG|TOGGLE|EXPERIMENT)$`)
+
 // changes reads the timeline around the onset: what was changed, and what the engine told of the instances.
 func (r *run) changes() {
 	if r.src.Events == nil {
@@ -105,7 +112,7 @@ func (r *run) changes() {
 	}
 	in := r.f.Incident
 	list, err := r.src.Events.Events(r.ctx, platform.EventFilter{
-		Project: in.Project, Environment: in.Environment, Service: in.Service, Since: r.previousEnd.Add(-changeWindow), Until: r.w.now,
+		Project: in.Project, Environment: in.Environment, Since: r.previousEnd.Add(-changeWindow), Until: r.w.now,
 		Page: platform.Page{Limit: maxEvents},
 	})
 	if err != nil {
@@ -129,7 +136,11 @@ func (r *run) changes() {
 
 func (r *run) event(e platform.Event, cite platform.EvidenceID) {
 	if kind, ok := changeKinds[e.Kind]; ok {
-		change := platform.Change{Kind: kind, ID: string(e.ID), Service: e.Service, Author: e.Actor.Name, Message: r.w.clean(e.Summary, 1000), Keys: keysOf(e.Payload), At: e.At}
+		keys := keysOf(e.Payload)
+		if kind == platform.ChangeConfig && len(keys) > 0 && !slices.ContainsFunc(keys, func(key string) bool { return !flagKey.MatchString(key) }) {
+			kind = platform.ChangeFlag
+		}
+		change := platform.Change{Kind: kind, ID: string(e.ID), Service: e.Service, Author: e.Actor.Name, Message: r.w.clean(e.Summary, 1000), Keys: keys, At: e.At}
 		r.f.Changes = append(r.f.Changes, causes.Change{Change: change, Cite: cite})
 	}
 	if e.Kind != platform.EventInstanceDied {
@@ -167,16 +178,27 @@ func keysOf(payload json.RawMessage) []string {
 	return out
 }
 
+// slots are those of the environment, the incident's among them.
+func (r *run) slots() []platform.SlotDetail {
+	if r.looked {
+		return r.around
+	}
+	r.looked = true
+	slots, err := r.src.Runtime.Slots(r.ctx, r.f.Incident.Project, r.f.Incident.Environment)
+	if err != nil {
+		r.w.failed("the other services of the environment", err)
+		return nil
+	}
+	r.around = slots
+	return slots
+}
+
 // neighbours reads the state of the environment's other services.
 func (r *run) neighbours() {
 	if r.src.Runtime == nil || r.f.Incident.Signal == platform.SignalBuildFailed {
 		return
 	}
-	slots, err := r.src.Runtime.Slots(r.ctx, r.f.Incident.Project, r.f.Incident.Environment)
-	if err != nil {
-		r.w.failed("the other services of the environment", err)
-		return
-	}
+	slots := r.slots()
 	d := r.w.draft(platform.EvidenceInstance, "The other services of the environment", "engine")
 	for _, s := range slots {
 		if s.ID == r.f.Incident.SlotID || s.Service == r.f.Incident.Service {
@@ -191,7 +213,7 @@ func (r *run) neighbours() {
 		if s.Live != nil {
 			n.Port = s.Live.Spec.Port
 		}
-		n.Down = n.Ready == 0 && n.Wanted > 0
+		n.Down = n.Ready == 0 // none is wanted either: whoever calls it finds nobody
 		n.Why = fmt.Sprintf("%s: %d of %d instances ready", s.Service, n.Ready, n.Wanted)
 		if d.write(n.Why) {
 			r.f.Neighbours = append(r.f.Neighbours, n)

@@ -3,6 +3,7 @@ package evidence
 import (
 	"encoding/json"
 	"fmt"
+	"slices"
 	"sort"
 	"strings"
 	"time"
@@ -148,6 +149,7 @@ func (r *run) lastWords(in causes.Instance) {
 	if !ok {
 		return
 	}
+	lines = slices.DeleteFunc(lines, func(l observability.Line) bool { return l.Source == observability.SourceRouter }) // the router speaks of it
 	if len(lines) == 0 {
 		d := r.w.draft(platform.EvidenceLogs, fmt.Sprintf("Instance %s said nothing", in.ID), "logs:"+string(in.ID))
 		r.w.freeze(d)

@@ -1,0 +1,112 @@
+package causes
+
+import (
+	"fmt"
+	"regexp"
+	"strconv"
+	"strings"
+
+	"github.com/fairlead/fairlead/agent/series"
+	"github.com/fairlead/fairlead/platform"
+)
+
+// limit is what a rule's expression compares with at its end.
+var limit = regexp.MustCompile(`([<>])=?\s*(?:bool\s+)?(-?[\d.]+(?:[eE][+-]?\d+)?)\s*$`)
+
+// stillFires reports whether what the rule of the incident measures is a symptom, and was past its limit when it was last read.
+func (f *Facts) stillFires() bool {
+	if f.Alert == nil || f.Alert.Series == nil || len(f.Alert.Series.Points) == 0 {
+		return false
+	}
+	switch f.Alert.Series.Meaning {
+	case series.Unknown, series.Requests:
+		return false // much of it is no trouble by itself
+	default:
+	}
+	compared := limit.FindStringSubmatch(f.Alert.Rule.Expr)
+	if compared == nil {
+		return false
+	}
+	edge, err := strconv.ParseFloat(compared[2], 64)
+	if err != nil {
+		return false
+	}
+	if compared[1] == "<" {
+		return f.Alert.Series.Last < edge
+	}
+	return f.Alert.Series.Last > edge
+}
+
+// alerted reads the rule that opened the incident: a team wrote it about the symptom, and its series shows when it began.
+func (d *docket) alerted() {
+	a := d.w.f.Alert
+	if a == nil {
+		return
+	}
+	service := d.w.f.Incident.Service
+	if a.Rule.Logs != nil {
+		d.manyLines(a, service)
+		return
+	}
+	m := a.Series
+	if m == nil || !m.Up() && m.Last <= m.First {
+		return
+	}
+	s := sign{text: fmt.Sprintf("The rule %s fires: %s", a.Rule.Name, movement(m)), cite: m.Cite, onset: m.Onset, says: inSentence(movement(m)), direct: true}
+	if s.onset.IsZero() {
+		s.onset = d.w.onset
+	}
+	switch m.Meaning {
+	case series.Memory, series.MemoryShare:
+		if busy := d.w.risen(service, 1.4, series.Requests); busy != nil && surge(busy) && m.Kind != series.Ramp {
+			return
+		}
+		s.score = 0.66
+		l := d.add(platform.CategoryMemoryLeak, service, s)
+		l.slow, l.slack = true, maxDuration(l.slack, stepOf(m))
+	case series.Latency:
+		if s.score = 0.6; d.crowded(service) {
+			s.score = 0.4
+		}
+		d.add(platform.CategoryLatencyRegression, service, s)
+	default:
+	}
+}
+
+// crowded reports whether something that makes any service slow is seen: many more requests, or no processor.
+func (d *docket) crowded(service string) bool {
+	if busy := d.w.risen(service, 2, series.Requests); busy != nil && surge(busy) {
+		return true
+	}
+	for _, l := range d.order {
+		if l.category == platform.CategoryNoisyNeighbour && l.score >= strong {
+			return true
+		}
+	}
+	return false
+}
+
+// manyLines reads a rule that counts lines: of any kind, it tells of a flood.
+func (d *docket) manyLines(a *Alert, service string) {
+	if rule := a.Rule.Logs; rule.Text != "" || rule.Regex != "" || rule.Level != "" && rule.Level != "debug" && rule.Level != "info" {
+		return
+	}
+	var top *voice
+	for _, v := range d.w.talks {
+		if v.Service == service && !v.Grave() && !v.Counted && v.Cite != "" && (top == nil || v.since > top.since) {
+			top = v
+		}
+	}
+	if top == nil {
+		return
+	}
+	l := d.add(platform.CategoryLogFlood, service, sign{
+		score: 0.76, text: fmt.Sprintf("The rule %s counts many lines, most of them like this one.", a.Rule.Name), quote: firstLine(top.Text), cite: top.Cite, onset: d.w.onset, says: "it floods its log", direct: true,
+	})
+	l.texts = append(l.texts, top.Text)
+	for _, word := range strings.Fields(top.Text) {
+		if containsAnyOf(word, "DEBUG", "TRACE") {
+			l.names = append(l.names, strings.Trim(word, "[]:"))
+		}
+	}
+}
