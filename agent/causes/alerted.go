@@ -64,12 +64,22 @@ func (d *docket) alerted() {
 		s.score = 0.66
 		l := d.add(platform.CategoryMemoryLeak, service, s)
 		l.slow, l.slack = true, maxDuration(l.slack, stepOf(m))
+		d.quiet(platform.CategoryTrafficSurge, service) // requests that come and go do not keep memory
 	case series.Latency:
 		if s.score = 0.6; d.crowded(service) {
 			s.score = 0.4
 		}
 		d.add(platform.CategoryLatencyRegression, service, s)
 	default:
+	}
+}
+
+// quiet makes what was told of a category in a service a guess.
+func (d *docket) quiet(category platform.Category, service string) {
+	for _, l := range d.order {
+		if l.category == category && l.service == service {
+			l.score = min(l.score, faint)
+		}
 	}
 }
 

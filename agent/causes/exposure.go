@@ -288,8 +288,11 @@ func (w *world) served(l *lead, c *candidate, onset time.Time, pointed bool) (wh
 	if newer(c.tags, l.releases) {
 		return "what shows the fault is of an earlier release, which does not hold it", 0
 	}
-	if w.f.WentLive() && !pointed && w.f.first(c.ID) && onset.After(c.live.Add(longServed)) {
-		return "it is the first of all commits, and ran well before the fault began", 0
+	if w.f.WentLive() && !pointed && w.f.first(c.ID) {
+		return "it is the first of all commits, which holds everything, and the error names nothing of it", 0
+	}
+	if l.category == platform.CategoryUngracefulStop { // it shows when the release ends that holds it
+		return "", 1
 	}
 	if l.slow && l.category != platform.CategoryCacheStampede { // it shows at the first expiry, and not over hours
 		return "", 1

@@ -423,11 +423,19 @@ func (w *world) current(m *Metric) bool {
 func (w *world) risen(service string, factor float64, meanings ...series.Meaning) *Metric {
 	var best *Metric
 	for _, m := range w.of(service, meanings...) {
-		if w.current(m) && m.Up() && m.Ratio() >= factor && (best == nil || m.Ratio() > best.Ratio()) {
+		if w.current(m) && m.Up() && m.Ratio() >= factor && (best == nil || steeper(m, best)) {
 			best = m
 		}
 	}
 	return best
+}
+
+// steeper reports whether one series rose more than another; of counts of requests, one that had a level to rise from tells more.
+func steeper(m, than *Metric) bool {
+	if m.Meaning == series.Requests && surge(m) != surge(than) {
+		return surge(m)
+	}
+	return m.Ratio() > than.Ratio()
 }
 
 // fallen is the same of one that fell.
