@@ -13,7 +13,8 @@ import (
 // limit is what a rule's expression compares with at its end.
 var limit = regexp.MustCompile(`([<>])=?\s*(?:bool\s+)?(-?[\d.]+(?:[eE][+-]?\d+)?)\s*$`)
 
-// stillFires reports whether what the rule of the incident measures is a symptom, and was past its limit when it was last read.
+// stillFires reports whether what the rule of the incident measures is a symptom, and was past its limit when it was last read, or
+// later.
 func (f *Facts) stillFires() bool {
 	if f.Alert == nil || f.Alert.Series == nil || len(f.Alert.Series.Points) == 0 {
 		return false
@@ -22,6 +23,9 @@ func (f *Facts) stillFires() bool {
 	case series.Unknown, series.Requests:
 		return false // much of it is no trouble by itself
 	default:
+	}
+	if last := f.Alert.Series.Points[len(f.Alert.Series.Points)-1]; !last.At.After(f.Incident.LastSeenAt) {
+		return true // it fired since what was read of it
 	}
 	compared := limit.FindStringSubmatch(f.Alert.Rule.Expr)
 	if compared == nil {
