@@ -43,11 +43,16 @@ func (f *Facts) stillFires() bool {
 
 // alerted reads the rule that opened the incident: a team wrote it about the symptom, and its series shows when it began.
 func (d *docket) alerted() {
+	service := d.w.f.Incident.Service
+	switch d.w.f.Incident.Signal {
+	case platform.SignalCrashLoop, platform.SignalDeployFailed, platform.SignalBuildFailed:
+		d.quiet(platform.CategoryTrafficSurge, service) // what does not come up is not held up by those who ask
+	default:
+	}
 	a := d.w.f.Alert
 	if a == nil {
 		return
 	}
-	service := d.w.f.Incident.Service
 	if a.Rule.Logs != nil {
 		d.manyLines(a, service)
 		return

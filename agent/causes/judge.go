@@ -231,6 +231,9 @@ func (d *docket) explain() {
 			if l == cause || base[l] > base[cause]+0.25 && l.direct {
 				continue
 			}
+			if cause.category == platform.CategoryTrafficSurge && l.own != nil && l.own.Change != nil {
+				continue // more requests do not write the line that fails
+			}
 			brings := slices.Contains(effects[cause.category], l.category)
 			back := slices.Contains(effects[l.category], cause.category)
 			switch {
