@@ -252,10 +252,7 @@ func filter(s *observability.Search) string {
 	if s.Regex != "" {
 		parts = append(parts, colMessage+":~"+quote(s.Regex))
 	}
-	if len(parts) == 0 {
-		return "*"
-	}
-	return strings.Join(parts, " ")
+	return strings.Join(append(parts, colMark+`:=""`), " ")
 }
 
 func quote(s string) string { return strconv.Quote(observability.EscapeInvalid(s)) }

@@ -31,6 +31,7 @@ const (
 	colCut         = "cut"
 	colEndAt       = "end_at"
 	colEndSeq      = "end_seq"
+	colMark        = "mark" // of a row that is no line, see Logs.Reindex
 	fieldPrefix    = "f."
 	packedPrefix   = "x." // of a field whose value is packed
 )

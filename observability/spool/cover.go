@@ -33,6 +33,11 @@ func identity(l *observability.Line) uint64 {
 // origin is where lines come from, as a query can name it.
 type origin struct{ project, source, instance, deploy string }
 
+// reindexer is a target that a crash may leave with lines that its queries do not find, until it is told of their like.
+type reindexer interface {
+	Reindex(ctx context.Context, lines []observability.Line) error
+}
+
 // missing returns which of the lines the target does not have, in order. It waits until the target must show them.
 func (s *Spool) missing(ctx context.Context, lines []observability.Line) ([]observability.Line, error) {
 	s.mu.Lock()
@@ -41,6 +46,11 @@ func (s *Spool) missing(ctx context.Context, lines []observability.Line) ([]obse
 	sleep(ctx, time.Until(since.Add(s.visible)))
 	if err := ctx.Err(); err != nil {
 		return nil, err
+	}
+	if target, ok := s.options.Target.(reindexer); ok {
+		if err := target.Reindex(ctx, lines); err != nil {
+			return nil, fmt.Errorf("name the streams of spooled lines again: %w", err)
+		}
 	}
 	byOrigin := map[origin][]time.Time{}
 	for i := range lines {

@@ -17,6 +17,7 @@ import (
 
 	"github.com/fairlead/fairlead/observability"
 	"github.com/fairlead/fairlead/observability/embedded"
+	"github.com/fairlead/fairlead/observability/observabilitytest"
 	"github.com/fairlead/fairlead/observability/spool"
 )
 
@@ -105,25 +106,11 @@ func TestSpool_KilledAgainAndAgainLosesAndDoublesNoAcceptedLine(t *testing.T) {
 	}
 	logs, s, err := openBoth(dir)
 	require.NoError(t, err)
-	ctx, stop := context.WithCancel(t.Context())
-	ended := make(chan error, 1)
-	go func() { ended <- s.Run(ctx) }()
-	require.Eventually(t, func() bool { return s.Stats().State == spool.StateIdle }, 60*time.Second, 10*time.Millisecond)
-	stop()
-	require.NoError(t, <-ended)
+	drained(t, s)
 	require.NoError(t, s.Close())
 	defer func() { require.NoError(t, logs.Close()) }()
 
-	seen := map[string]int{}
-	q := observability.LogQuery{Project: "shop", Limit: observability.MaxLogLimit}
-	for more := true; more; more = q.Cursor != "" {
-		page, err := logs.Query(t.Context(), q)
-		require.NoError(t, err)
-		for _, l := range page.Lines {
-			seen[l.Message]++
-		}
-		q.Cursor = page.Next
-	}
+	seen := storedIn(t, logs)
 	t.Logf("%d lines accepted over 4 kills, %d stored", len(accepted), len(seen))
 	require.Greater(t, len(accepted), 10_000)
 	var missing, doubled []string
@@ -139,4 +126,56 @@ func TestSpool_KilledAgainAndAgainLosesAndDoublesNoAcceptedLine(t *testing.T) {
 	}
 	require.Empty(t, missing, "missing of %d", len(accepted))
 	require.Empty(t, doubled, "doubled of %d", len(accepted))
+}
+
+// drained runs the spool until everything was handed over.
+func drained(t *testing.T, s *spool.Spool) {
+	t.Helper()
+	ctx, stop := context.WithCancel(t.Context())
+	ended := make(chan error, 1)
+	go func() { ended <- s.Run(ctx) }()
+	require.Eventually(t, func() bool { return s.Stats().State == spool.StateIdle }, 60*time.Second, 10*time.Millisecond)
+	stop()
+	require.NoError(t, <-ended)
+}
+
+// storedIn counts what the store has, by message.
+func storedIn(t *testing.T, logs *embedded.Logs) map[string]int {
+	t.Helper()
+	seen := map[string]int{}
+	q := observability.LogQuery{Project: "shop", Limit: observability.MaxLogLimit}
+	for more := true; more; more = q.Cursor != "" {
+		page, err := logs.Query(t.Context(), q)
+		require.NoError(t, err)
+		for _, l := range page.Lines {
+			seen[l.Message]++
+		}
+		q.Cursor = page.Next
+	}
+	return seen
+}
+
+// A kill can leave lines in the store that no query finds. They were sent again once, and then all were there twice.
+func TestSpool_LinesThatAKillHidInTheStoreAreNotDoubled(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	logs, s, err := openBoth(dir)
+	require.NoError(t, err)
+	require.NoError(t, s.Append(t.Context(), counted(0, 500)))
+	drained(t, s)
+	require.NoError(t, s.Close())
+	require.NoError(t, logs.Close())
+	observabilitytest.ForgetStreams(t, filepath.Join(dir, "logs"))
+
+	logs, s, err = openBoth(dir)
+	require.NoError(t, err)
+	require.NoError(t, s.Append(t.Context(), counted(500, 600)))
+	drained(t, s)
+	require.NoError(t, s.Close())
+	defer func() { require.NoError(t, logs.Close()) }()
+	seen := storedIn(t, logs)
+	require.Len(t, seen, 600)
+	for message, n := range seen {
+		require.Equal(t, 1, n, message)
+	}
 }

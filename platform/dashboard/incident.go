@@ -26,6 +26,21 @@ func listing[T any](r *http.Request, s *session) (pageOf[T], platform.Page, erro
 	return page, platform.Page{Cursor: q.Get("cursor"), Limit: platform.DefaultPageLimit}, err
 }
 
+// showList shows one page of a list, of all there are or of those that read takes for current.
+func showList[T any](p *pages, w http.ResponseWriter, r *http.Request, s *session, name, title string, read func(of platform.SlotRef, all bool, page platform.Page) (platform.List[T], error)) {
+	view, page, err := listing[T](r, s)
+	if err == nil {
+		var list platform.List[T]
+		list, err = read(platform.SlotRef{Project: view.Project}, view.All, page)
+		view.Items, view.Next = list.Items, nextLink(r, list.Next)
+	}
+	if err != nil {
+		p.fail(w, r, s, err)
+		return
+	}
+	p.render(w, r, http.StatusOK, s, name, title, view)
+}
+
 // nextLink is the address of the page after this one, "" at the end.
 func nextLink(r *http.Request, cursor string) string {
 	if cursor == "" {
@@ -37,21 +52,13 @@ func nextLink(r *http.Request, cursor string) string {
 }
 
 func (p *pages) incidents(w http.ResponseWriter, r *http.Request, s *session) {
-	view, page, err := listing[platform.Incident](r, s)
-	if err == nil {
-		f := platform.IncidentFilter{SlotRef: platform.SlotRef{Project: view.Project}, State: platform.IncidentOpen, Page: page}
-		if view.All {
-			f.State = ""
+	showList(p, w, r, s, "incidents", "Incidents", func(of platform.SlotRef, all bool, page platform.Page) (platform.List[platform.Incident], error) {
+		f := platform.IncidentFilter{SlotRef: of, Page: page}
+		if !all {
+			f.State = platform.IncidentOpen
 		}
-		var list platform.List[platform.Incident]
-		list, err = s.api.ListIncidents(r.Context(), f)
-		view.Items, view.Next = list.Items, nextLink(r, list.Next)
-	}
-	if err != nil {
-		p.fail(w, r, s, err)
-		return
-	}
-	p.render(w, r, http.StatusOK, s, "incidents", "Incidents", view)
+		return s.api.ListIncidents(r.Context(), f)
+	})
 }
 
 // cited is a claim with its evidence as it is linked.

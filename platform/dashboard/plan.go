@@ -9,21 +9,13 @@ import (
 )
 
 func (p *pages) plans(w http.ResponseWriter, r *http.Request, s *session) {
-	view, page, err := listing[platform.Plan](r, s)
-	if err == nil {
-		f := platform.PlanFilter{SlotRef: platform.SlotRef{Project: view.Project}, State: platform.PlanPending, Page: page}
-		if view.All {
-			f.State = ""
+	showList(p, w, r, s, "plans", "Plans", func(of platform.SlotRef, all bool, page platform.Page) (platform.List[platform.Plan], error) {
+		f := platform.PlanFilter{SlotRef: of, Page: page}
+		if !all {
+			f.State = platform.PlanPending
 		}
-		var list platform.List[platform.Plan]
-		list, err = s.api.ListPlans(r.Context(), f)
-		view.Items, view.Next = list.Items, nextLink(r, list.Next)
-	}
-	if err != nil {
-		p.fail(w, r, s, err)
-		return
-	}
-	p.render(w, r, http.StatusOK, s, "plans", "Plans", view)
+		return s.api.ListPlans(r.Context(), f)
+	})
 }
 
 type planView struct {
